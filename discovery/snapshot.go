@@ -69,11 +69,12 @@ func (s Snapshot) Equal(o Snapshot) bool {
 	return slices.EqualFunc(s.Services, o.Services, Service.Equal) && slices.Equal(s.Problems, o.Problems)
 }
 
-// SortProblems sorts problems in place by app, port index, label, reason and
-// detail, and is the order in which every view shows them.
+// SortProblems sorts problems in place by app, port index, label, reason, value
+// and detail, and is the order in which every view shows them.
 func SortProblems(ps []Problem) {
 	slices.SortFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.PortIndex, b.PortIndex),
-			cmp.Compare(a.Label, b.Label), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Detail, b.Detail))
+			cmp.Compare(a.Label, b.Label), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.Value, b.Value),
+			cmp.Compare(a.Detail, b.Detail))
 	})
 }

@@ -25,8 +25,8 @@ type App struct {
 	PortDefinitions []PortDefinition `json:"portDefinitions"`
 	// Container describes the image and, from 1.5 on, the port mappings.
 	Container Container `json:"container"`
-	// Networks is the network mode from 1.5 on.
-	Networks []Network `json:"networks"`
+	// Networks is the network mode from 1.5 on; a nil element is a null.
+	Networks []*Network `json:"networks"`
 	// IPPerTask is the member ipAddress of Marathon 0.14 to 1.4.
 	IPPerTask IPPerTask `json:"ipAddress"`
 	// HealthChecks are in the order of the app definition; a nil element is a null.

@@ -1,0 +1,105 @@
+package marathon
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Verdict is what Marathon's health checks last said about a task.
+type Verdict struct {
+	// Task is the task ID.
+	Task string
+	// Alive is true if any check passed (K15).
+	Alive bool
+}
+
+// verdictMemory keeps the last verdict on each task, because Marathon forgets:
+// after a change of its leader no task has results (contract 2.4, D17). Only
+// tasks that are no longer listed are forgotten, least recently listed first,
+// and only while there are more than capacity of all: with more listed tasks than
+// that the memory grows, since forgetting a listed task would take it out of
+// service at the next change of the leader.
+type verdictMemory struct {
+	capacity int
+	pass     uint64
+	byTask   map[string]remembered
+}
+
+type remembered struct {
+	alive bool
+	// pass is the last pass that listed the task.
+	pass uint64
+}
+
+func newVerdictMemory(capacity int) *verdictMemory {
+	return &verdictMemory{capacity: capacity, byTask: make(map[string]remembered)}
+}
+
+// observe takes in the results of one pass and returns how many verdicts it has
+// forgotten.
+func (m *verdictMemory) observe(apps []App) int {
+	m.pass++
+	for i := range apps {
+		if !hasHealthChecks(&apps[i]) {
+			continue
+		}
+		for _, t := range apps[i].Tasks {
+			v, ok := m.byTask[t.ID]
+			if t.Results.Known() {
+				v.alive, ok = t.Results.Alive > 0, true
+			}
+			if ok {
+				v.pass = m.pass
+				m.byTask[t.ID] = v
+			}
+		}
+	}
+	return m.trim()
+}
+
+// trim forgets tasks of earlier passes until capacity is kept or none is left.
+func (m *verdictMemory) trim() int {
+	surplus := len(m.byTask) - m.capacity
+	if surplus <= 0 {
+		return 0
+	}
+	unlisted := slices.DeleteFunc(m.oldestFirst(), func(task string) bool { return m.byTask[task].pass == m.pass })
+	unlisted = unlisted[:min(surplus, len(unlisted))]
+	for _, task := range unlisted {
+		delete(m.byTask, task)
+	}
+	return len(unlisted)
+}
+
+// alive returns the last verdict on a task; one never seen is not alive.
+func (m *verdictMemory) alive(task string) bool { return m.byTask[task].alive }
+
+// export returns all verdicts, least recently listed first.
+func (m *verdictMemory) export() []Verdict {
+	verdicts := make([]Verdict, 0, len(m.byTask))
+	for _, task := range m.oldestFirst() {
+		verdicts = append(verdicts, Verdict{Task: task, Alive: m.byTask[task].alive})
+	}
+	return verdicts
+}
+
+// restore adds verdicts of an earlier process, which are older than all that was
+// seen in this one and never replace it.
+func (m *verdictMemory) restore(verdicts []Verdict) {
+	for _, v := range verdicts {
+		if _, ok := m.byTask[v.Task]; !ok {
+			m.byTask[v.Task] = remembered{alive: v.Alive}
+		}
+	}
+}
+
+func (m *verdictMemory) oldestFirst() []string {
+	tasks := make([]string, 0, len(m.byTask))
+	for task := range m.byTask {
+		tasks = append(tasks, task)
+	}
+	slices.SortFunc(tasks, func(a, b string) int {
+		return cmp.Or(cmp.Compare(m.byTask[a].pass, m.byTask[b].pass), cmp.Compare(a, b))
+	})
+	return tasks
+}
