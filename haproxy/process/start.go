@@ -1,0 +1,155 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// StartError is a start that HAProxy gave up or did not finish.
+type StartError struct {
+	// Output is what HAProxy wrote, for people and for [ParseMessages].
+	Output string
+	// Reason says how the start ended.
+	Reason error
+}
+
+// Error returns HAProxy's first alert and how the start ended.
+func (e *StartError) Error() string {
+	return fmt.Sprintf("start haproxy: %s (%v)", firstAlert(e.Output), e.Reason)
+}
+
+// Unwrap returns the reason.
+func (e *StartError) Unwrap() error { return e.Reason }
+
+// Start starts HAProxy and waits until its worker answers. It returns a
+// [*StartError] when HAProxy refuses to start or does not answer within
+// Config.StartTimeout (then nothing of it is left), an error that wraps
+// [ErrRunning] when a live one answers at the socket (adopt that), and [ErrHung] when
+// an unknown one listens there without answering (try again). What an earlier
+// HAProxy of the record has left, be it a worker without its master or a master that
+// does not answer, is ended first. HAProxy gets the hard limit of open files.
+func (p *Process) Start(ctx context.Context) error {
+	if p.Running() {
+		return fmt.Errorf("start: %w", ErrRunning)
+	}
+	if err := p.acquire(); err != nil {
+		return err
+	}
+	if err := p.clear(ctx); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	if err := raiseFileLimit(); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	p.messages.skip()
+	mark := p.messages.mark()
+	m, err := p.launch()
+	if err != nil {
+		return &StartError{Output: p.messages.since(mark), Reason: err}
+	}
+	if err := p.awaitAnswer(ctx, m); err != nil {
+		output := p.messages.since(mark)
+		return &StartError{Output: output, Reason: errors.Join(err, p.Stop(context.WithoutCancel(ctx), 0))}
+	}
+	p.messages.pass()
+	p.log.Info("haproxy started", zap.Int("pid", m.id.pid))
+	return p.note(m.id.pid)
+}
+
+// clear makes sure that no HAProxy is at the master socket and removes what an
+// earlier one has left.
+func (p *Process) clear(ctx context.Context) error {
+	procs, err := p.socket.Processes(ctx)
+	if err == nil {
+		return fmt.Errorf("%w: process %d", ErrRunning, procs.Master)
+	}
+	if err := p.endLeftovers(); err != nil {
+		return err
+	}
+	if listens(err) {
+		// Was it among those that were ended?
+		if _, err := p.socket.Processes(ctx); err == nil || listens(err) {
+			return fmt.Errorf("%w %s", ErrHung, p.cfg.MasterSocket)
+		}
+	}
+	return p.removeSockets()
+}
+
+// launch starts the master.
+func (p *Process) launch() (*master, error) {
+	stderr, err := p.messages.open()
+	if err != nil {
+		return nil, err
+	}
+	defer stderr.Close() //nolint:errcheck // HAProxy has its own copy
+	// Not CommandContext: HAProxy outlives every context of ours.
+	cmd := exec.Command(p.cfg.Binary, "-W", "-S", p.cfg.MasterSocket+",level,admin,mode,600", "-f", p.cfg.ConfigFile) //nolint:gosec,noctx // see above
+	cmd.Env = childEnvironment(cmd.Environ())
+	cmd.Stdout, cmd.Stderr = p.cfg.Stdout, stderr
+	if p.cfg.Stdout == nil {
+		cmd.Stdout = os.Stdout
+	}
+	cmd.SysProcAttr = ownSession()
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("run %s: %w", p.cfg.Binary, err)
+	}
+	// A child that we have not reaped keeps its process id, even when it has ended.
+	s, err := readStat(cmd.Process.Pid)
+	if err != nil {
+		return nil, errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+	}
+	return p.watch(s.identity, cmd), nil
+}
+
+// awaitAnswer waits until master and worker answer. A master that has not finished
+// starting drops connections.
+func (p *Process) awaitAnswer(ctx context.Context, m *master) error {
+	ctx, cancel := context.WithTimeout(ctx, p.cfg.StartTimeout)
+	defer cancel()
+	ticker := time.NewTicker(answerPoll)
+	defer ticker.Stop()
+	last := ErrHung
+	for {
+		select {
+		case <-m.exited:
+			return m.err
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), last)
+		case <-ticker.C:
+		}
+		procs, err := p.socket.Processes(ctx)
+		if err == nil && len(procs.Workers) > 0 {
+			_, err = p.socket.Info(ctx)
+			if err == nil {
+				return nil
+			}
+		}
+		if err != nil {
+			last = err
+		}
+	}
+}
+
+// ownSession keeps HAProxy away from the signals of our terminal.
+func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }
+
+// childEnvironment leaves out the variables by which a master tells itself, across
+// its re-execution, what it has been doing. Those of an HAProxy that started us must
+// not reach ours.
+func childEnvironment(environ []string) []string {
+	var out []string
+	for _, e := range environ {
+		if !strings.HasPrefix(e, "HAPROXY_MWORKER_") && !strings.HasPrefix(e, "HAPROXY_PROCESSES=") {
+			out = append(out, e)
+		}
+	}
+	return out
+}
