@@ -82,3 +82,13 @@ func readText(t *testing.T, name string) string {
 	}
 	return string(text)
 }
+
+// isExecutable tells whether the owner may run a file of the project.
+func isExecutable(t *testing.T, name string) bool {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(projectRoot(t), filepath.FromSlash(name)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Mode()&0o100 != 0
+}

@@ -1,0 +1,87 @@
+# Developing mlb. "make" alone explains the targets.
+#
+# Each target does its own set-up: Debian packages that are missing are
+# installed when this user may do so (root, or sudo), and named otherwise.
+
+# HAProxy and the databases live where an ordinary user's PATH does not look.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+ARGS     ?=
+FUZZTIME ?= 20s
+COUNT    ?= 10
+IMAGE    ?= mlb:$(VERSION)
+
+# Each entry is a package, or a package and the program it is needed for.
+DEMO_PACKAGES := haproxy:haproxy redis-server:redis-server redis-tools:redis-cli \
+	mariadb-server:mariadbd mariadb-client:mariadb curl:curl ca-certificates
+TEST_PACKAGES := $(DEMO_PACKAGES) iproute2:ip gcc:gcc libc6-dev
+IMAGE_PACKAGES := docker.io:docker debootstrap:debootstrap
+
+GO_TOOL := go tool -modfile=tools/go.mod
+
+.PHONY: help
+help: ## explain the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build ## run simulated Marathons, two mlb and two HAProxy, with the tutorial's apps (ARGS=--keep)
+	@scripts/ensure-packages $(DEMO_PACKAGES)
+	bin/mlb demo $(ARGS)
+
+.PHONY: test
+test: packages vet lint ## run all checks and all tests, as CI does
+	CI=true go test -race -shuffle=on -timeout 12m ./...
+
+.PHONY: packages
+packages: ## install the Debian packages that the tests need
+	@scripts/ensure-packages $(TEST_PACKAGES)
+
+.PHONY: build
+build: ## build bin/mlb
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/mlb ./cmd/mlb
+
+.PHONY: unit
+unit: ## run the tests that need no other program, quickly
+	go test -short -shuffle=on ./...
+
+.PHONY: race
+race: packages ## run all tests with the race detector, none skipped
+	CI=true go test -race -shuffle=on -timeout 12m ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	scripts/fuzz $(FUZZTIME)
+
+.PHONY: bench
+bench: ## run the benchmarks COUNT (10) times and summarise them
+	@mkdir -p bin
+	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./... | tee bin/bench.txt
+	$(GO_TOOL) benchstat bin/bench.txt
+
+.PHONY: vet
+vet: ## run go vet
+	go vet ./...
+
+.PHONY: lint
+lint: ## run the linters; the first time this builds them, about two minutes
+	$(GO_TOOL) golangci-lint run ./...
+	cd tools && go tool golangci-lint run --config ../.golangci.yml ./...
+
+.PHONY: fmt
+fmt: ## format the sources and group their imports
+	$(GO_TOOL) golangci-lint fmt ./...
+
+.PHONY: notice
+notice: ## write the libraries and their licences into NOTICE
+	go -C tools run ./licences -write ..
+
+.PHONY: image
+image: ## build the container image mlb:VERSION
+	@scripts/ensure-packages $(IMAGE_PACKAGES)
+	scripts/with-docker scripts/image $(IMAGE) $(VERSION)
+
+.PHONY: image-test
+image-test: ## build the image and run the tutorial's two docker lines with it
+	@scripts/ensure-packages $(IMAGE_PACKAGES) $(DEMO_PACKAGES)
+	scripts/with-docker scripts/image-test $(IMAGE) $(VERSION)
