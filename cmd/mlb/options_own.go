@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"net"
+
+	"github.com/spf13/pflag"
+)
+
+// ownOptions are mlb's own places: addresses, folders, programs.
+func ownOptions() []option {
+	return []option{
+		{
+			name: "http-bind", own: true, arg: "ADDR:PORT", topic: topicListeners, def: "*:80",
+			doc:  "Where the HTTP listener listens.",
+			bind: func(d *draft) pflag.Value { return addressFlag(&d.HTTP) },
+		},
+		{
+			name: "https-bind", own: true, arg: "ADDR:PORT", topic: topicListeners, def: "*:443",
+			doc:  "Where the HTTPS listener listens.",
+			bind: func(d *draft) pflag.Value { return addressFlag(&d.HTTPS) },
+		},
+		{
+			name: "appid-bind", own: true, arg: "ADDR:PORT", topic: topicListeners, def: "*:9091",
+			doc:  "Where the listener listens that routes by the header `X-Marathon-App-Id`.",
+			bind: func(d *draft) pflag.Value { return addressFlag(&d.AppID) },
+		},
+		{
+			name: "stats-bind", own: true, arg: "ADDR:PORT", topic: topicListeners, def: "*:9090",
+			doc:  "Where the statistics, the metrics and the other endpoints are.",
+			bind: func(d *draft) pflag.Value { return addressFlag(&d.Stats) },
+		},
+		{
+			name: "bind-address", own: true, arg: "ADDR", topic: topicListeners, def: "*",
+			doc:  "Where service ports listen unless a label says otherwise; `*` means all addresses.",
+			bind: func(d *draft) pflag.Value { return hostFlag(&d.BindAddress) },
+		},
+		{
+			name: "admin-listen", own: true, arg: "ADDR:PORT", topic: topicListeners,
+			doc:  "Additional TCP address of mlb's own interface; port 0 takes a free one. Without it there is none.",
+			bind: func(d *draft) pflag.Value { return flagValue[string]{&d.AdminListen, parseListen, showText} },
+		},
+		{
+			name: "ssl-dir", own: true, arg: "DIR", topic: topicFiles, def: "/etc/ssl",
+			doc:  "Folder for certificates from the environment and for the self-signed one.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.sslDir) },
+		},
+		{
+			name: "state-dir", own: true, arg: "DIR", topic: topicFiles, def: "/var/lib/mlb",
+			doc:  "Folder for what mlb keeps over a restart.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.StateDir) },
+		},
+		{
+			name: "server-state-dir", own: true, arg: "DIR", topic: topicFiles, def: "/var/state/haproxy",
+			doc:  "Folder of the file `global`, in which HAProxy finds the states of servers after a reload.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.ServerStateDir) },
+		},
+		{
+			name: "socket-dir", own: true, arg: "DIR", topic: topicFiles, def: "/var/run/haproxy",
+			doc:  "Folder of the sockets of HAProxy and of mlb. Each instance on a machine needs its own.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.SocketDir) },
+		},
+		{
+			name: "haproxy-binary", own: true, arg: "FILE", topic: topicHAProxy, def: "haproxy",
+			doc:  "The program HAProxy; looked up in PATH when it has no slash.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.HAProxyBinary) },
+		},
+		{
+			name: "log-encoding", own: true, arg: "text|json", topic: topicLogging, def: "text",
+			doc:  "Lines of text in the form of `--log-format`, or one JSON object for each line.",
+			bind: func(d *draft) pflag.Value { return oneOfFlag(&d.Log.Encoding, "text", "json") },
+		},
+	}
+}
+
+// ownTimes are mlb's own times and limits.
+func ownTimes() []option {
+	return []option{
+		{
+			name: "poll-interval", own: true, arg: "DURATION", topic: topicMarathon, def: "60",
+			env: "POLL_INTERVAL", envContainer: true,
+			doc:  "Pause after each pass of `mlb poll`: what the command sleep takes.",
+			bind: func(d *draft) pflag.Value { return pauseFlag(&d.PollInterval) },
+		},
+		{
+			name: "resync-interval", own: true, arg: "DURATION", topic: topicMarathon, def: "300",
+			doc:  "Longest time without fetching all apps while following events.",
+			bind: func(d *draft) pflag.Value { return positiveSpanFlag(&d.ResyncInterval) },
+		},
+		{
+			name: "empty-service-timeout", own: true, arg: "DURATION", topic: topicServices, def: "10m",
+			doc:  "How long a service whose app still exists keeps its place after its last task is gone, so that a restart is no reload; 0 means not at all.",
+			bind: func(d *draft) pflag.Value { return spanFlag(&d.EmptyServiceTimeout) },
+		},
+		{
+			name: "min-reload-interval", own: true, arg: "DURATION", topic: topicHAProxy, def: "1s",
+			doc:  "Shortest time between two reloads; the first one after quiet is immediate.",
+			bind: func(d *draft) pflag.Value { return spanFlag(&d.MinReloadInterval) },
+		},
+		{
+			name: "drain-timeout", own: true, arg: "DURATION", topic: topicHAProxy, def: "0",
+			doc:  "How long sessions to a server that leaves may go on; 0 means without limit.",
+			bind: func(d *draft) pflag.Value { return spanFlag(&d.DrainTimeout) },
+		},
+		{
+			name: "stop-timeout", own: true, arg: "DURATION", topic: topicGeneral, def: "10s",
+			doc:  "How long connections may go on after the signal to stop.",
+			bind: func(d *draft) pflag.Value { return spanFlag(&d.StopTimeout) },
+		},
+	}
+}
+
+// parseListen reads the address of a Go listener: a host or nothing, and a port.
+func parseListen(word string) (string, error) {
+	name, port, err := net.SplitHostPort(word)
+	if err != nil {
+		return "", errors.New("want ADDR:PORT")
+	}
+	if number, portErr := parseInteger(port, 0); portErr != nil || number > maxPort {
+		return "", errors.New("there is no port " + port)
+	}
+	if name != "" {
+		if name, err = parseBindHost(name); err != nil {
+			return "", err
+		}
+	}
+	if name == "*" {
+		name = ""
+	}
+	return net.JoinHostPort(name, port), nil
+}
