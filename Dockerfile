@@ -10,9 +10,8 @@ FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
-ARG VERSION=unknown
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/mlb ./cmd/mlb \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /out/mlb ./cmd/mlb \
  && go -C tools run ./licences -texts /out/licences .. \
  && go clean -cache
 
@@ -25,7 +24,7 @@ RUN command -v haproxy >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] \
 # "--user 1000" Docker gives the group 0, and nothing else in the image has it,
 # HAProxy's worker least of all.
 RUN mkdir -p /marathon-lb/templates /run/haproxy /var/state/haproxy \
- && for name in run marathon_lb.py zdd.py bluegreen_deploy.py; do ln -s /usr/local/bin/mlb /marathon-lb/$name; done \
+ && for name in run marathon_lb.py; do ln -s /usr/local/bin/mlb /marathon-lb/$name; done \
  && chgrp -R 0 /marathon-lb /run/haproxy /var/state/haproxy /etc/ssl \
  && chmod g+rwx /marathon-lb /marathon-lb/templates /run/haproxy /var/state/haproxy /etc/ssl
 WORKDIR /marathon-lb
@@ -38,3 +37,7 @@ CMD ["sse", "--health-check", "--group", "external"]
 COPY LICENSE NOTICE /usr/share/doc/mlb/
 COPY --from=build /out/licences /usr/share/doc/mlb/licences
 COPY --from=build /out/mlb /usr/local/bin/mlb
+ARG VERSION=unknown
+LABEL org.opencontainers.image.title=mlb \
+      org.opencontainers.image.licenses=Apache-2.0 \
+      org.opencontainers.image.version=${VERSION}

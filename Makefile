@@ -25,8 +25,9 @@ help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: build ## run simulated Marathons, two mlb and two HAProxy, with the tutorial's apps (ARGS=--keep)
+demo: ## run simulated Marathons, two mlb and two HAProxy, with the tutorial's apps (ARGS=--keep)
 	@scripts/ensure-packages $(DEMO_PACKAGES)
+	@$(MAKE) --no-print-directory build
 	bin/mlb demo $(ARGS)
 
 .PHONY: test
@@ -39,7 +40,7 @@ packages: ## install the Debian packages that the tests need
 
 .PHONY: build
 build: ## build bin/mlb
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/mlb ./cmd/mlb
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/mlb ./cmd/mlb
 
 .PHONY: unit
 unit: ## run the tests that need no other program, quickly

@@ -13,6 +13,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -32,22 +33,22 @@ func main() {
 	if flag.NArg() > 0 {
 		root = flag.Arg(0)
 	}
-	if err := run(root, *texts, *write); err != nil {
+	if err := run(context.Background(), root, *texts, *write); err != nil {
 		fmt.Fprintln(os.Stderr, "licences:", err)
 		os.Exit(1)
 	}
 }
 
 // run does one of the three deeds of the command on the module at root.
-func run(root, texts string, write bool) error {
+func run(ctx context.Context, root, texts string, write bool) error {
 	if texts != "" {
-		modules, err := linkedModules(root)
+		modules, err := linkedModules(ctx, root)
 		if err != nil {
 			return err
 		}
 		return copyTexts(modules, texts)
 	}
-	modules, err := directModules(root)
+	modules, err := directModules(ctx, root)
 	if err != nil {
 		return err
 	}
@@ -68,21 +69,21 @@ type module struct {
 }
 
 // directModules returns the modules that go.mod requires itself, sorted by path.
-func directModules(root string) ([]module, error) {
-	return listModules(root, "list", "-m", "-f",
+func directModules(ctx context.Context, root string) ([]module, error) {
+	return listModules(ctx, root, "list", "-m", "-f",
 		`{{if not (or .Main .Indirect)}}{{.Path}} {{.Version}} {{.Dir}}{{end}}`, "all")
 }
 
 // linkedModules returns the modules that the program is linked from, sorted by
 // path. The standard library is not among them.
-func linkedModules(root string) ([]module, error) {
-	return listModules(root, "list", "-deps", "-f",
+func linkedModules(ctx context.Context, root string) ([]module, error) {
+	return listModules(ctx, root, "list", "-deps", "-f",
 		`{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}`, "./cmd/mlb")
 }
 
 // listModules runs go list and reads one module per line.
-func listModules(root string, args ...string) ([]module, error) {
-	cmd := exec.Command("go", args...)
+func listModules(ctx context.Context, root string, args ...string) ([]module, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
