@@ -146,7 +146,7 @@ func (n *normaliser) option(o option, attached string, hasAttached bool) {
 		for n.hasValue() {
 			n.out.flags = append(n.out.flags, name+"="+n.next())
 		}
-	default:
+	case o.arity == takesOne, o.arity == takesEach:
 		n.out.flags = append(n.out.flags, name+"="+n.next())
 	}
 }

@@ -166,6 +166,8 @@ func (c Config) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	return nil
 }
 
+var _ zapcore.ObjectMarshaler = Config{}
+
 // draft is a Config in the making: it also has the options that are no field of
 // a Config because they become one only together with others.
 type draft struct {

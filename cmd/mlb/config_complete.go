@@ -12,6 +12,9 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
+// noEffect follows the name of what is set in vain.
+const noEffect = " has no effect in this version"
+
 // checkSupport turns options that are set but do nothing yet into mistakes or
 // warnings.
 func (l *loader) checkSupport() {
@@ -27,7 +30,7 @@ func (l *loader) checkSupport() {
 		switch o.support {
 		case Supported:
 		case Accepted:
-			l.draft.Warnings = append(l.draft.Warnings, name+" has no effect in this version")
+			l.draft.Warnings = append(l.draft.Warnings, name+noEffect)
 		case Refused:
 			l.wrong.add(exitUsage, name+" is not supported by this version")
 		}

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -99,7 +99,7 @@ func (e environment) warnings(container bool) []string {
 	var found []string
 	for _, v := range envVariables() {
 		if v.support == Accepted && e.get(v.name) != "" && (container || !v.container) {
-			found = append(found, fmt.Sprintf("%s has no effect in this version", v.name))
+			found = append(found, v.name+noEffect)
 		}
 	}
 	return found
@@ -177,7 +177,7 @@ func (e environment) certificateFiles(folder string) []CertificateFile {
 	}
 	add("")
 	for i := range lastCertificate + 1 {
-		add(fmt.Sprint(i))
+		add(strconv.Itoa(i))
 	}
 	return files
 }

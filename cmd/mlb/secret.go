@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding"
+	"encoding/json"
 	"fmt"
 	"io"
 )
@@ -16,6 +18,11 @@ type Secret struct {
 	// without asking their methods: of this it would print an address.
 	value *string
 }
+
+var (
+	_ encoding.TextMarshaler = Secret{}
+	_ json.Marshaler         = Secret{}
+)
 
 // NewSecret returns a secret that holds value.
 func NewSecret(value string) Secret { return Secret{value: &value} }
