@@ -380,6 +380,9 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 				report(reasonTaskPort, t.ID, fmt.Sprintf("port %d at index %d is no port; it is skipped", port, k))
 				continue
 			}
+			if endpoints[owner] == nil {
+				endpoints[owner] = make([]discovery.Endpoint, 0, len(s.app.Tasks))
+			}
 			endpoints[owner] = append(endpoints[owner], discovery.Endpoint{
 				Task: t.ID, Agent: t.Host, Address: addr, Port: port, State: discovery.Ready,
 			})

@@ -211,7 +211,7 @@ func TestEveryTaskStateOfEveryGeneration(t *testing.T) {
 
 func indexedApps(t *testing.T, file string) []string {
 	t.Helper()
-	text, err := os.ReadFile(file) //nolint:gosec // a file of testdata.
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,9 +89,9 @@ func NewResolver(lookup Lookup, opts ResolverOptions, onChange func(), log *zap.
 // blocks at most for the configured wait, and not at all if no name is new.
 func (r *Resolver) Resolve(ctx context.Context, hosts []string) map[string]netip.Addr {
 	if unknown := r.mark(hosts); len(unknown) > 0 {
-		ctx, cancel := context.WithTimeout(ctx, r.opts.Wait)
-		defer cancel()
-		r.refresh(ctx, unknown)
+		bounded, cancel := context.WithTimeout(ctx, r.opts.Wait)
+		r.refresh(bounded, unknown)
+		cancel()
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

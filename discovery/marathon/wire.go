@@ -261,9 +261,9 @@ func DecodeApps(r io.Reader) ([]App, error) {
 		}
 		found, apps = true, []App{}
 		for d.More() {
-			app, err := decodeApp(d)
-			if err != nil {
-				return fmt.Errorf("read app %d: %w", len(apps), err)
+			app, appErr := decodeApp(d)
+			if appErr != nil {
+				return fmt.Errorf("read app %d: %w", len(apps), appErr)
 			}
 			apps = append(apps, app)
 		}
