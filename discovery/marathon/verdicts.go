@@ -63,7 +63,7 @@ func (m *verdictMemory) trim() int {
 	if surplus <= 0 {
 		return 0
 	}
-	unlisted := slices.DeleteFunc(m.oldestFirst(), func(task string) bool { return m.byTask[task].pass == m.pass })
+	unlisted := m.oldestFirst(func(v remembered) bool { return v.pass != m.pass })
 	unlisted = unlisted[:min(surplus, len(unlisted))]
 	for _, task := range unlisted {
 		delete(m.byTask, task)
@@ -77,7 +77,7 @@ func (m *verdictMemory) alive(task string) bool { return m.byTask[task].alive }
 // export returns all verdicts, least recently listed first.
 func (m *verdictMemory) export() []Verdict {
 	verdicts := make([]Verdict, 0, len(m.byTask))
-	for _, task := range m.oldestFirst() {
+	for _, task := range m.oldestFirst(func(remembered) bool { return true }) {
 		verdicts = append(verdicts, Verdict{Task: task, Alive: m.byTask[task].alive})
 	}
 	return verdicts
@@ -93,10 +93,14 @@ func (m *verdictMemory) restore(verdicts []Verdict) {
 	}
 }
 
-func (m *verdictMemory) oldestFirst() []string {
-	tasks := make([]string, 0, len(m.byTask))
-	for task := range m.byTask {
-		tasks = append(tasks, task)
+// oldestFirst returns the tasks whose entry is wanted, least recently listed
+// first. Sorting only those matters: trim wants few of many.
+func (m *verdictMemory) oldestFirst(wanted func(remembered) bool) []string {
+	var tasks []string
+	for task, v := range m.byTask {
+		if wanted(v) {
+			tasks = append(tasks, task)
+		}
 	}
 	slices.SortFunc(tasks, func(a, b string) int {
 		return cmp.Or(cmp.Compare(m.byTask[a].pass, m.byTask[b].pass), cmp.Compare(a, b))
