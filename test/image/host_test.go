@@ -115,6 +115,19 @@ func (h *host) docker(t *testing.T, args ...string) string {
 	return run(t, "docker", append([]string{"-H", "unix://" + h.socket}, args...)...)
 }
 
+// logs returns the end of what a container printed.
+func (h *host) logs(t *testing.T, id string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), startDeadline)
+	defer cancel()
+	// mlb logs on standard error.
+	out, err := exec.CommandContext(ctx, "docker", "-H", "unix://"+h.socket, "logs", "--tail", "80", id).CombinedOutput()
+	if err != nil {
+		return err.Error()
+	}
+	return string(out)
+}
+
 // load copies an image from the daemon of the machine.
 func (h *host) load(t *testing.T, archive string) {
 	t.Helper()
