@@ -102,7 +102,7 @@ func parseBind(text string) ([]netip.AddrPort, error) {
 	}
 	var out []netip.AddrPort
 	for port := first; port <= last; port++ {
-		out = append(out, netip.AddrPortFrom(ip, uint16(port)))
+		out = append(out, netip.AddrPortFrom(ip, uint16(port))) //nolint:gosec // parsed as 16 bits
 	}
 	return out, nil
 }

@@ -75,7 +75,7 @@ func Check(ctx context.Context, binary string, files ...string) error {
 	for _, f := range files {
 		args = append(args, "-f", f)
 	}
-	cmd := exec.CommandContext(ctx, binary, args...) //nolint:gosec // the operator names the binary
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Env = childEnvironment(cmd.Environ())
 	cmd.WaitDelay = time.Second
 	var out bytes.Buffer

@@ -56,7 +56,7 @@ func Probe(ctx context.Context, binary string) (Features, error) {
 	if err != nil {
 		return Features{}, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
-	out, err := exec.CommandContext(ctx, path, "-vv").Output() //nolint:gosec // the operator names the binary
+	out, err := exec.CommandContext(ctx, path, "-vv").Output()
 	if err != nil {
 		return Features{}, fmt.Errorf("run %s -vv: %w", path, err)
 	}
@@ -84,7 +84,7 @@ func parseFeatures(out string) (Features, error) {
 	}
 	f := Features{Version: m[1], Major: major, Minor: minor}
 	for _, list := range featurePattern.FindAllStringSubmatch(out, -1) {
-		for _, word := range strings.Fields(list[1]) {
+		for word := range strings.FieldsSeq(list[1]) {
 			switch word {
 			case "+PROMEX":
 				f.Exporter = true

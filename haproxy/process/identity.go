@@ -51,7 +51,7 @@ func parseStat(pid int, b []byte) (stat, error) {
 	if open < 0 || end < open {
 		return stat{}, fmt.Errorf("process %d: stat without a name", pid)
 	}
-	const state, parent, start = 0, 1, 19 // from the third field of proc(5) on
+	const state, parent, threads, start = 0, 1, 17, 19 // from the third field of proc(5) on
 	fields := strings.Fields(string(b[end+1:]))
 	if len(fields) <= start {
 		return stat{}, fmt.Errorf("process %d: stat has %d fields", pid, len(fields))
@@ -63,7 +63,9 @@ func parseStat(pid int, b []byte) (stat, error) {
 	}
 	return stat{
 		identity: identity{pid: pid, start: began, name: string(b[open+1 : end])},
-		parent:   ppid, ended: fields[state] == "Z" || fields[state] == "X",
+		parent:   ppid,
+		// The first thread may end before the others, which still hold the files.
+		ended: (fields[state] == "Z" || fields[state] == "X") && (fields[threads] == "0" || fields[threads] == "1"),
 	}, nil
 }
 
@@ -163,7 +165,7 @@ func (id identity) waitDescriptor(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("descriptor of process %d: %w", id.pid, err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil {
+	if err = unix.SetNonblock(fd, true); err != nil {
 		return errors.Join(fmt.Errorf("descriptor of process %d: %w", id.pid, err), unix.Close(fd))
 	}
 	// A non-blocking file is watched by the Go runtime, so no thread is blocked.
@@ -179,11 +181,11 @@ func (id identity) waitDescriptor(ctx context.Context) error {
 	}
 	err = conn.Read(func(fd uintptr) bool {
 		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // descriptors are small
-		n, err := unix.Poll(set, 0)
-		for errors.Is(err, unix.EINTR) {
-			n, err = unix.Poll(set, 0)
+		n, pollErr := unix.Poll(set, 0)
+		for errors.Is(pollErr, unix.EINTR) {
+			n, pollErr = unix.Poll(set, 0)
 		}
-		return err == nil && n > 0
+		return pollErr == nil && n > 0
 	})
 	if err != nil {
 		return fmt.Errorf("watch process %d: %w", id.pid, err)

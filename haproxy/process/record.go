@@ -6,8 +6,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-
-	"github.com/google/renameio/v2"
 )
 
 // writeRecord notes HAProxy's processes in a file, the master first, so that a later
@@ -17,7 +15,12 @@ func writeRecord(path string, ids []identity) error {
 	for _, id := range ids {
 		fmt.Fprintf(&b, "%d %d %s\n", id.pid, id.start, id.name)
 	}
-	if err := renameio.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+	// Renamed, so that it is never read half written; not synced, as it says nothing
+	// after a crash of the machine.
+	if err := os.WriteFile(path+".new", []byte(b.String()), 0o600); err != nil {
+		return fmt.Errorf("note processes: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		return fmt.Errorf("note processes: %w", err)
 	}
 	return nil

@@ -67,14 +67,14 @@ func (p *Process) Start(ctx context.Context) error {
 // clear makes sure that no HAProxy is at the master socket and removes what an
 // earlier one has left.
 func (p *Process) clear(ctx context.Context) error {
-	procs, err := p.socket.Processes(ctx)
-	if err == nil {
+	procs, askErr := p.socket.Processes(ctx)
+	if askErr == nil {
 		return fmt.Errorf("%w: process %d", ErrRunning, procs.Master)
 	}
 	if err := p.endLeftovers(); err != nil {
 		return err
 	}
-	if listens(err) {
+	if listens(askErr) {
 		// Was it among those that were ended?
 		if _, err := p.socket.Processes(ctx); err == nil || listens(err) {
 			return fmt.Errorf("%w %s", ErrHung, p.cfg.MasterSocket)
@@ -91,14 +91,14 @@ func (p *Process) launch() (*master, error) {
 	}
 	defer stderr.Close() //nolint:errcheck // HAProxy has its own copy
 	// Not CommandContext: HAProxy outlives every context of ours.
-	cmd := exec.Command(p.cfg.Binary, "-W", "-S", p.cfg.MasterSocket+",level,admin,mode,600", "-f", p.cfg.ConfigFile) //nolint:gosec,noctx // see above
+	cmd := exec.Command(p.cfg.Binary, "-W", "-S", p.cfg.MasterSocket+",level,admin,mode,600", "-f", p.cfg.ConfigFile) //nolint:noctx // see above
 	cmd.Env = childEnvironment(cmd.Environ())
 	cmd.Stdout, cmd.Stderr = p.cfg.Stdout, stderr
 	if p.cfg.Stdout == nil {
 		cmd.Stdout = os.Stdout
 	}
 	cmd.SysProcAttr = ownSession()
-	if err := cmd.Start(); err != nil {
+	if err = cmd.Start(); err != nil {
 		return nil, fmt.Errorf("run %s: %w", p.cfg.Binary, err)
 	}
 	// A child that we have not reaped keeps its process id, even when it has ended.

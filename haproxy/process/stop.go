@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -66,6 +67,9 @@ func (p *Process) end(ctx context.Context, m *master, ids []identity, grace time
 		if lives {
 			ids = append(ids, family(m.id.pid)...)
 		}
+		// Each process gets one signal: HAProxy does not bear a second SIGUSR1 while
+		// it deals with the first, its worker crashes or dies of it.
+		ids = distinct(ids)
 		var errs []error
 		for _, id := range ids {
 			if step.signal == syscall.SIGUSR1 && lives && id.pid != m.id.pid {
@@ -110,13 +114,23 @@ func waitFor(ctx context.Context, timeout time.Duration, ids []identity) bool {
 	return waitAll(ctx, ids)
 }
 
+// distinct returns each process once.
+func distinct(ids []identity) []identity {
+	var out []identity
+	for _, id := range ids {
+		same := func(o identity) bool { return o.pid == id.pid && o.start == id.start }
+		if !slices.ContainsFunc(out, same) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
 // living returns the process ids of those that have not ended, each once.
 func living(ids []identity) []int {
 	var pids []int
-	seen := map[int]bool{}
-	for _, id := range ids {
-		if id.alive() && !seen[id.pid] {
-			seen[id.pid] = true
+	for _, id := range distinct(ids) {
+		if id.alive() {
 			pids = append(pids, id.pid)
 		}
 	}

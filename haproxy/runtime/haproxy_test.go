@@ -77,7 +77,7 @@ func TestDynamicServerThroughItsLife(t *testing.T) {
 			if !haproxytest.Connects(t, addr) {
 				t.Fatal("no connection through HAProxy")
 			}
-			if err := (<-accept).Close(); err != nil {
+			if err = (<-accept).Close(); err != nil {
 				t.Error(err)
 			}
 			refused, err := s.Execute(ctx, []string{"del server b/s", "set server b/s state maint"})
@@ -239,7 +239,7 @@ func TestFailedReloadKeepsTheOldWorkerServing(t *testing.T) {
 	}
 	for range 2 { // the counters grow, the verdict stays
 		h.Configure(t, config(addr)+"  garbage\n")
-		if _, err := s.Reload(t.Context()); !errors.Is(err, runtime.ErrReloadFailed) {
+		if _, err = s.Reload(t.Context()); !errors.Is(err, runtime.ErrReloadFailed) {
 			t.Fatalf("reload of a bad file: %v", err)
 		}
 	}
@@ -305,12 +305,12 @@ func TestOldWorkerWithASessionAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Close() //nolint:errcheck // only held open
-	if _, err := s.Reload(t.Context()); err != nil {
+	if _, err = s.Reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	haproxytest.Eventually(t, "the old worker is stopping", func() bool {
-		info, err := s.OldWorkerInfo(t.Context(), before.PID)
-		return err == nil && info.Stopping && info.PID == before.PID
+		info, infoErr := s.OldWorkerInfo(t.Context(), before.PID)
+		return infoErr == nil && info.Stopping && info.PID == before.PID
 	})
 	p, err := s.Processes(t.Context())
 	if err != nil || len(p.OldWorkers) != 1 || p.OldWorkers[0].PID != before.PID {

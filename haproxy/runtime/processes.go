@@ -106,7 +106,7 @@ func (p *Processes) parseMaster(line string, fields []string) error {
 			return fmt.Errorf("failed reloads: %w", err)
 		}
 	}
-	if m := uptimePattern().FindStringIndex(line); m != nil {
+	if m := uptimePattern.FindStringIndex(line); m != nil {
 		p.Version = strings.TrimSpace(line[m[1]:])
 	}
 	return nil
@@ -131,10 +131,10 @@ func parseWorker(line string, fields []string) (Worker, error) {
 }
 
 // uptimePattern matches an age as "show proc" writes it: 1d02h03m04s.
-func uptimePattern() *regexp.Regexp { return regexp.MustCompile(`\b(\d{1,5})d(\d\d)h(\d\d)m(\d\d)s`) }
+var uptimePattern = regexp.MustCompile(`\b(\d{1,5})d(\d\d)h(\d\d)m(\d\d)s`)
 
 func parseAge(line string) time.Duration {
-	m := uptimePattern().FindStringSubmatch(line)
+	m := uptimePattern.FindStringSubmatch(line)
 	if m == nil {
 		return 0
 	}

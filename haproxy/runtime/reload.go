@@ -43,7 +43,7 @@ type ReloadResult struct {
 // From 2.7 on the master answers when it is done. On 2.6 it closes the connection
 // and refuses new ones while it executes itself anew; then its counters tell: the
 // number of reloads has grown, and either the number of failures is not 0 or there
-// is a new worker. When a port cannot be bound the verdict takes about two seconds.
+// is a new worker, which answers. When a port cannot be bound the verdict takes about two seconds.
 func (s *Socket) Reload(ctx context.Context) (ReloadResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, ReloadTimeout)
 	defer cancel()
@@ -102,9 +102,12 @@ func (s *Socket) awaitReload(ctx context.Context, before Processes) (int, error)
 		if err != nil {
 			last = err // refused while the master executes itself anew
 		} else {
-			worker, done, err := verdict(before, now)
-			if done {
-				return worker, err
+			worker, done, failed := verdict(before, now)
+			if failed != nil {
+				return 0, failed
+			}
+			if done && s.answers(ctx, worker) {
+				return worker, nil
 			}
 		}
 		select {
@@ -130,6 +133,13 @@ func verdict(before, now Processes) (worker int, done bool, err error) {
 		}
 	}
 	return 0, false, nil
+}
+
+// answers reports whether commands reach the given worker: it is listed before it
+// has finished starting.
+func (s *Socket) answers(ctx context.Context, worker int) bool {
+	info, err := s.Info(ctx)
+	return err == nil && info.PID == worker && !info.Stopping
 }
 
 // newWorker looks for the worker that a reload reported as good has brought. The

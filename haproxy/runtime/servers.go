@@ -180,7 +180,7 @@ func parseServer(columns, fields []string) (ServerState, error) {
 		Address:       r.text("srv_addr"),
 		Port:          r.number("srv_port"),
 		Operational:   OperationalState(r.number("srv_op_state")),
-		Admin:         AdminState(uint(max(0, r.number("srv_admin_state")))), //nolint:gosec // not negative
+		Admin:         AdminState(uint(max(0, r.number("srv_admin_state")))),
 		Weight:        r.number("srv_uweight"),
 		InitialWeight: r.number("srv_iweight"),
 		Check:         CheckResult(r.number("srv_check_result")),

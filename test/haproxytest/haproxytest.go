@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,7 +60,9 @@ func Dir(tb testing.TB) string {
 func Host(tb testing.TB) string {
 	tb.Helper()
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%d %s", os.Getpid(), tb.Name())
+	if _, err := fmt.Fprintf(h, "%d %s", os.Getpid(), tb.Name()); err != nil {
+		tb.Fatal(err)
+	}
 	n := h.Sum32()
 	return fmt.Sprintf("127.%d.%d.%d", 16+n>>24%224, n>>16&0xff, 1+n>>8&0xff%254)
 }
@@ -128,8 +131,11 @@ func Alive(pid int) bool {
 	if err != nil {
 		return false
 	}
-	i := bytes.LastIndexByte(stat, ')')
-	return i >= 0 && i+2 < len(stat) && stat[i+2] != 'Z' && stat[i+2] != 'X'
+	// State, 16 more fields, number of threads: the first thread may end before the
+	// others, which still hold the files.
+	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	const state, threads = 0, 17
+	return len(f) > threads && (f[state] != "Z" && f[state] != "X" || f[threads] != "0" && f[threads] != "1")
 }
 
 // HAProxy is a running HAProxy in master-worker mode.
@@ -164,7 +170,7 @@ func Start(tb testing.TB, config string) *HAProxy {
 	}
 	defer out.Close() //nolint:errcheck // the child has its own copy
 	// Not CommandContext: the test's context ends before its cleanups run.
-	h.cmd = exec.Command(Binary(tb), "-W", "-S", h.MasterSocket+",level,admin,mode,600", "-f", h.ConfigFile) //nolint:gosec,noctx // a test's own paths
+	h.cmd = exec.Command(Binary(tb), "-W", "-S", h.MasterSocket+",level,admin,mode,600", "-f", h.ConfigFile) //nolint:noctx // see above
 	h.cmd.Stdout, h.cmd.Stderr = out, out
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := h.cmd.Start(); err != nil {
@@ -242,7 +248,7 @@ func groupAlive(group int) bool {
 		}
 		_, rest, ok := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
 		f := strings.Fields(rest) // state, parent, process group
-		if ok && len(f) > 2 && f[0] != "Z" && f[2] == fmt.Sprint(group) {
+		if ok && len(f) > 2 && f[0] != "Z" && f[2] == strconv.Itoa(group) {
 			return true
 		}
 	}
@@ -259,10 +265,10 @@ func (h *HAProxy) serves(tb testing.TB) bool {
 		return false
 	}
 	defer c.Close() //nolint:errcheck // everything has been read
-	if _, err := io.WriteString(c, "show proc;quit\n"); err != nil {
+	if _, err = io.WriteString(c, "show proc;quit\n"); err != nil {
 		return false
 	}
-	if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+	if err = c.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
 		tb.Error(err)
 	}
 	answer, err := io.ReadAll(c)
