@@ -8,7 +8,7 @@
 // a connection belongs to the worker that accepted it: after a reload an open one
 // would still talk to the old worker.
 //
-// What the wire gives and does not give (seen on HAProxy 2.6 and later):
+// What the wire gives and does not give (seen on HAProxy 2.6):
 //   - A lost connection or a time-out looks like the end of an answer. Hence every
 //     command is followed by a second one whose answer is known; without all of
 //     those the batch ends in [ErrIncomplete].

@@ -21,7 +21,7 @@ import (
 )
 
 // Deadline is how long a test waits for a condition before it fails. It is
-// generous: tests run on small, shared machines.
+// generous: tests also run on slow machines.
 const Deadline = 20 * time.Second
 
 // Binary returns the path of haproxy. Without one the test is skipped, or fails
