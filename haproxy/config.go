@@ -1,0 +1,187 @@
+package haproxy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Config is a configuration text cut into its sections. Values made by Parse are
+// never changed; After returns a new one. The zero value is the empty text.
+type Config struct {
+	// Sections are in file order.
+	Sections []Section
+}
+
+// Section is one section of a configuration.
+type Section struct {
+	// Kind is the section's keyword: global, defaults, frontend, backend, …
+	// Empty for lines before the first section.
+	Kind string
+	// Name is the section's name, empty for global and unnamed defaults.
+	Name string
+	// Line is the number of the section's first line in the text, from 1.
+	Line int
+	// Lines are the text lines of the section as written, its head included,
+	// server lines left out.
+	Lines []string
+	// Skeleton are the words of Lines, one element a line, each word quoted in
+	// one way, comments and blank lines dropped. Two sections with equal
+	// skeletons differ at most in their servers.
+	Skeleton []string
+	// Servers are the server lines in file order.
+	Servers []Server
+}
+
+// Key identifies a section among others: its kind and name.
+func (s Section) Key() string { return s.Kind + " " + s.Name }
+
+// sectionKinds are the words that open a section wherever they stand first in a
+// line (HAProxy's manual, section 2; its later versions have more of them).
+var sectionKinds = map[string]bool{
+	"global": true, "defaults": true, "listen": true, "frontend": true, "backend": true,
+	"userlist": true, "peers": true, "resolvers": true, "mailers": true, "program": true,
+	"http-errors": true, "ring": true, "cache": true, "fcgi-app": true, "log-forward": true,
+	"crt-store": true, "traces": true, "log-profile": true, "acme": true,
+}
+
+// IsSection reports whether a line whose first word is word opens a section.
+func IsSection(word string) bool { return sectionKinds[word] }
+
+// Parse cuts a configuration text into sections. It fails only for a line whose
+// quotes are not closed (ErrQuote with the line number); everything else is for
+// HAProxy to judge.
+func Parse(text string) (Config, error) {
+	var c Config
+	current := -1
+	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		words, err := Words(line)
+		if err != nil {
+			return Config{}, fmt.Errorf("line %d: %w", i+1, err)
+		}
+		opens := len(words) > 0 && IsSection(words[0])
+		if opens || current < 0 {
+			s := Section{Line: i + 1}
+			if opens {
+				s.Kind = words[0]
+				if len(words) > 1 {
+					s.Name = words[1]
+				}
+			}
+			c.Sections = append(c.Sections, s)
+			current++
+		}
+		c.Sections[current].add(line, words)
+	}
+	c.resolve()
+	return c, nil
+}
+
+func (s *Section) add(line string, words []string) {
+	if len(words) > 0 && words[0] == "server" && (s.Kind == "backend" || s.Kind == "listen") {
+		s.Servers = append(s.Servers, parseServer(line, words))
+		return
+	}
+	s.Lines = append(s.Lines, line)
+	if len(words) > 0 {
+		s.Skeleton = append(s.Skeleton, joinWords(words))
+	}
+}
+
+// joinWords writes words with one blank between them, each quoted as Quote does.
+func joinWords(words []string) string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		q, err := Quote(w)
+		if err != nil { // an escaped line break: keep it apart from a plain word
+			q = fmt.Sprintf("%q", w)
+		}
+		out[i] = q
+	}
+	return strings.Join(out, " ")
+}
+
+// resolve completes each server with what default-server lines add to it.
+func (c *Config) resolve() {
+	var inherited []Keyword
+	for i := range c.Sections {
+		s := &c.Sections[i]
+		if s.Kind == "defaults" {
+			inherited = s.defaultServer(nil)
+			continue
+		}
+		if len(s.Servers) == 0 {
+			continue
+		}
+		base := s.defaultServer(inherited)
+		for j := range s.Servers {
+			s.Servers[j].effective(base)
+		}
+	}
+}
+
+// defaultServer returns the keywords that default-server lines of the section
+// lay over the inherited ones.
+func (s Section) defaultServer(inherited []Keyword) []Keyword {
+	base := slices.Clone(inherited)
+	for _, line := range s.Skeleton {
+		words, err := Words(line)
+		if err == nil && len(words) > 0 && words[0] == "default-server" {
+			base = mergeKeywords(base, parseKeywords(words[1:]))
+		}
+	}
+	return base
+}
+
+// Text writes the configuration out again. For a parsed text it differs from the
+// original at most in where the server lines of a section stand: they come last.
+func (c Config) Text() string {
+	var b strings.Builder
+	for _, s := range c.Sections {
+		for _, l := range s.Lines {
+			b.WriteString(l)
+			b.WriteByte('\n')
+		}
+		for _, srv := range s.Servers {
+			b.WriteString(srv.Line)
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
+}
+
+// Section returns the section of a kind and name.
+func (c Config) Section(kind, name string) (Section, bool) {
+	i := slices.IndexFunc(c.Sections, func(s Section) bool { return s.Kind == kind && s.Name == name })
+	if i < 0 {
+		return Section{}, false
+	}
+	return c.Sections[i], true
+}
+
+// Binds returns the address arguments of all bind lines, in file order.
+func (c Config) Binds() []string {
+	var out []string
+	for _, s := range c.Sections {
+		if s.Kind != "frontend" && s.Kind != "listen" {
+			continue
+		}
+		for _, line := range s.Skeleton {
+			if words, err := Words(line); err == nil && len(words) > 1 && words[0] == "bind" {
+				out = append(out, strings.Split(words[1], ",")...)
+			}
+		}
+	}
+	return out
+}
+
+// SectionAt returns the section that holds the given line of the parsed text,
+// counted from 1.
+func (c Config) SectionAt(line int) (Section, bool) {
+	for i := len(c.Sections) - 1; i >= 0; i-- {
+		if c.Sections[i].Line <= line {
+			return c.Sections[i], true
+		}
+	}
+	return Section{}, false
+}

@@ -1,0 +1,147 @@
+package haproxy
+
+import (
+	"cmp"
+	"slices"
+)
+
+// Plan is the way from the running text to the desired one. The zero value says
+// that there is nothing to do.
+type Plan struct {
+	// Steps are runtime updates, in the order in which they must be done: what
+	// adds capacity first, what takes it away last. They never wait for a
+	// reload.
+	Steps []Step
+	// Reasons say why a reload is needed as well; none means that Steps do it
+	// all. They are sorted and without duplicates.
+	Reasons []Reason
+}
+
+// Empty reports whether there is nothing to do.
+func (p Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Reasons) == 0 }
+
+// Reason is one cause of a reload.
+type Reason struct {
+	// Code is one of the Reason constants, for metrics.
+	Code string
+	// Section is the section it is about, or empty.
+	Section string
+	// Detail says what exactly, for people.
+	Detail string
+}
+
+// Codes of reasons for a reload.
+const (
+	ReasonSectionAdded   = "section_added"
+	ReasonSectionRemoved = "section_removed"
+	ReasonSectionOrder   = "section_order"
+	ReasonSectionChanged = "section_changed"
+	ReasonAlgorithm      = "algorithm"
+	ReasonServerOption   = "server_option"
+	ReasonServerAddress  = "server_address"
+	ReasonServerName     = "server_name"
+	ReasonServerInUse    = "server_in_use"
+)
+
+// StepKind says what a step does to its server.
+type StepKind string
+
+// The kinds of steps, in the order in which a plan does them.
+const (
+	// AddServer adds the server; it is in rotation afterwards unless its line
+	// says disabled.
+	AddServer StepKind = "add"
+	// SetAddress gives the server another address and port.
+	SetAddress StepKind = "address"
+	// SetWeight changes the weight.
+	SetWeight StepKind = "weight"
+	// EnableServer puts the server back into rotation.
+	EnableServer StepKind = "enable"
+	// DrainServer takes the server out of rotation; its sessions go on.
+	DrainServer StepKind = "drain"
+	// RemoveServer takes the server out of rotation and deletes it once its
+	// sessions have ended.
+	RemoveServer StepKind = "remove"
+)
+
+func (k StepKind) rank() int {
+	return slices.Index([]StepKind{AddServer, SetAddress, SetWeight, EnableServer, DrainServer, RemoveServer}, k)
+}
+
+// Step is one runtime update of one server.
+type Step struct {
+	// Kind is what is done.
+	Kind StepKind
+	// Backend is the name of the section.
+	Backend string
+	// Server is the server as it is after the step; for RemoveServer as it was
+	// before.
+	Server Server
+}
+
+// compareSteps orders steps by kind, backend and server name, so that equal
+// differences give equal plans.
+func compareSteps(a, b Step) int {
+	return cmp.Or(cmp.Compare(a.Kind.rank(), b.Kind.rank()), cmp.Compare(a.Backend, b.Backend),
+		cmp.Compare(a.Server.Name, b.Server.Name))
+}
+
+func compareReasons(a, b Reason) int {
+	return cmp.Or(cmp.Compare(a.Code, b.Code), cmp.Compare(a.Section, b.Section), cmp.Compare(a.Detail, b.Detail))
+}
+
+// After returns the configuration that runs once the steps are done. A step for
+// a section or server that is not there changes nothing.
+func (c Config) After(steps []Step) Config {
+	byBackend := map[string][]Step{}
+	for _, s := range steps {
+		byBackend[s.Backend] = append(byBackend[s.Backend], s)
+	}
+	out := Config{Sections: slices.Clone(c.Sections)}
+	for i, sec := range out.Sections {
+		if sec.Kind != "backend" && sec.Kind != "listen" {
+			continue
+		}
+		if mine := byBackend[sec.Name]; len(mine) > 0 {
+			out.Sections[i].Servers = serversAfter(sec.Servers, mine)
+		}
+	}
+	return out
+}
+
+func serversAfter(servers []Server, steps []Step) []Server {
+	out := slices.Clone(servers)
+	for _, st := range steps {
+		i := slices.IndexFunc(out, func(s Server) bool { return s.Name == st.Server.Name })
+		switch {
+		case st.Kind == AddServer && i < 0:
+			out = append(out, st.Server)
+		case st.Kind == RemoveServer && i >= 0:
+			out = slices.Delete(out, i, i+1)
+		case i >= 0:
+			out[i] = st.apply(out[i])
+		}
+	}
+	return out
+}
+
+// apply returns the server after a step that changes it in place.
+func (st Step) apply(s Server) Server {
+	switch st.Kind {
+	case SetAddress:
+		s.Address = st.Server.Address
+		return s.rewritten()
+	case SetWeight:
+		w, ok := st.Server.Keyword("weight")
+		if !ok {
+			return s.cut("weight")
+		}
+		return s.with("weight", w)
+	case EnableServer:
+		return s.cut("disabled")
+	case DrainServer:
+		return s.with("disabled", "")
+	case AddServer, RemoveServer:
+	}
+	return s
+}

@@ -1,0 +1,156 @@
+package haproxy
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Server is one server line of a section.
+type Server struct {
+	// Name is the server's name.
+	Name string
+	// Address is the second argument as written: address and port.
+	Address string
+	// Keywords is the effective line: what default-server lines and the line
+	// itself say, one element for each keyword, sorted by name.
+	Keywords []Keyword
+	// Line is the text of the line as written.
+	Line string
+}
+
+// Keyword is one server option with its arguments.
+type Keyword struct {
+	// Name is the keyword, such as check or inter.
+	Name string
+	// Args are its arguments, quoted and joined by blanks. Empty for a flag.
+	Args string
+	// Unknown says that the keyword is not in our table, so where its arguments
+	// end is not known: Name is the whole rest of the line.
+	Unknown bool
+}
+
+// parseServer reads a server line. A line with too few words yields a server
+// with an empty name or address, which no plan ever touches.
+func parseServer(line string, words []string) Server {
+	s := Server{Line: line}
+	if len(words) > 1 {
+		s.Name = words[1]
+	}
+	if len(words) > 2 {
+		s.Address = words[2]
+		s.Keywords = parseKeywords(words[3:])
+	}
+	return s
+}
+
+func (s *Server) effective(base []Keyword) {
+	s.Keywords = mergeKeywords(base, s.Keywords)
+	slices.SortStableFunc(s.Keywords, func(a, b Keyword) int { return cmp.Compare(a.Name, b.Name) })
+}
+
+// Keyword returns a keyword's arguments and whether the server has it.
+func (s Server) Keyword(name string) (string, bool) {
+	for _, k := range s.Keywords {
+		if k.Name == name {
+			return k.Args, true
+		}
+	}
+	return "", false
+}
+
+// Ready reports whether the line starts the server in rotation.
+func (s Server) Ready() bool {
+	_, disabled := s.Keyword("disabled")
+	return !disabled
+}
+
+// Same reports whether two servers are the same target treated the same way. The
+// id is left out: it depends on the neighbours and takes effect with the next
+// reload only.
+func (s Server) Same(o Server) bool {
+	return s.Name == o.Name && s.Address == o.Address && slices.Equal(s.without("id"), o.without("id"))
+}
+
+// without returns the keywords but the named ones.
+func (s Server) without(names ...string) []Keyword {
+	return slices.DeleteFunc(slices.Clone(s.Keywords), func(k Keyword) bool { return slices.Contains(names, k.Name) })
+}
+
+// with returns a copy whose keyword is set to args (added if absent).
+func (s Server) with(name, args string) Server {
+	s.Keywords = mergeKeywords(s.Keywords, []Keyword{{Name: name, Args: args}})
+	slices.SortStableFunc(s.Keywords, func(a, b Keyword) int { return cmp.Compare(a.Name, b.Name) })
+	return s.rewritten()
+}
+
+// cut returns a copy without the keyword.
+func (s Server) cut(name string) Server {
+	s.Keywords = s.without(name)
+	return s.rewritten()
+}
+
+// rewritten returns a copy whose Line is made anew from the effective keywords.
+func (s Server) rewritten() Server {
+	var b strings.Builder
+	b.WriteString("  server ")
+	b.WriteString(joinWords([]string{s.Name, s.Address}))
+	for _, k := range s.Keywords {
+		b.WriteByte(' ')
+		b.WriteString(k.String())
+	}
+	s.Line = b.String()
+	return s
+}
+
+// String returns the keyword with its arguments as it stands in a line.
+func (k Keyword) String() string {
+	if k.Args == "" {
+		return k.Name
+	}
+	return k.Name + " " + k.Args
+}
+
+// parseKeywords reads server options. From the first word on that the table does
+// not know, the rest becomes one unknown keyword.
+func parseKeywords(words []string) []Keyword {
+	var out []Keyword
+	for i := 0; i < len(words); {
+		spec, ok := serverKeywords[words[i]]
+		if !ok {
+			return append(out, Keyword{Name: joinWords(words[i:]), Unknown: true})
+		}
+		end := min(i+1+spec.args, len(words))
+		k := Keyword{Name: words[i]}
+		if end > i+1 {
+			k.Args = joinWords(words[i+1 : end])
+		}
+		out = mergeKeywords(out, []Keyword{k})
+		i = end
+	}
+	return out
+}
+
+// mergeKeywords lays keywords over others: the later setting of a keyword wins,
+// and a keyword cancels its opposite (HAProxy's manual, section 5.2).
+func mergeKeywords(base, over []Keyword) []Keyword {
+	out := slices.Clone(base)
+	for _, k := range over {
+		out = slices.DeleteFunc(out, func(b Keyword) bool { return b.Name == k.Name || b.Name == opposite(k.Name) })
+		out = append(out, k)
+	}
+	return out
+}
+
+// opposite returns the keyword that undoes name, or "".
+func opposite(name string) string {
+	switch {
+	case name == "disabled":
+		return "enabled"
+	case name == "enabled":
+		return "disabled"
+	case strings.HasPrefix(name, "no-"):
+		return strings.TrimPrefix(name, "no-")
+	}
+	return "no-" + name
+}
