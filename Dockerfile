@@ -7,6 +7,7 @@ ARG BUILD_IMAGE=golang:1.26
 ARG RUNTIME_IMAGE=debian:stable-slim
 
 FROM ${BUILD_IMAGE} AS build
+LABEL mlb.stage=build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
@@ -38,6 +39,7 @@ COPY LICENSE NOTICE /usr/share/doc/mlb/
 COPY --from=build /out/licences /usr/share/doc/mlb/licences
 COPY --from=build /out/mlb /usr/local/bin/mlb
 ARG VERSION=unknown
-LABEL org.opencontainers.image.title=mlb \
+LABEL mlb.stage=runtime \
+      org.opencontainers.image.title=mlb \
       org.opencontainers.image.licenses=Apache-2.0 \
       org.opencontainers.image.version=${VERSION}

@@ -10,7 +10,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unk
 ARGS     ?=
 FUZZTIME ?= 20s
 COUNT    ?= 10
-IMAGE    ?= mlb:$(VERSION)
+IMAGE    ?= mlb:latest
 
 # Each entry is a package, or a package and the program it is needed for.
 DEMO_PACKAGES := haproxy:haproxy redis-server:redis-server redis-tools:redis-cli \
@@ -78,7 +78,7 @@ notice: ## write the libraries and their licences into NOTICE
 	go -C tools run ./licences -write ..
 
 .PHONY: image
-image: ## build the container image mlb:VERSION
+image: ## build the container image mlb:latest (IMAGE=NAME)
 	@scripts/ensure-packages $(IMAGE_PACKAGES)
 	scripts/with-docker scripts/image $(IMAGE) $(VERSION)
 
