@@ -1,0 +1,261 @@
+package marathon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+)
+
+// ClientConfig says how to reach Marathon. In all durations zero means the default.
+type ClientConfig struct {
+	// ConnectTimeout bounds connecting and, apart, the TLS handshake. Default 3 s.
+	ConnectTimeout time.Duration
+	// HeaderTimeout is how long a connected master may take until its answer
+	// begins. If all masters failed and one of them for this reason, the next
+	// fetch waits twice as long, up to ReadTimeout: a master that hangs costs
+	// little, and one that is slow is heard in the end. Default 10 s.
+	HeaderTimeout time.Duration
+	// IdleTimeout is the longest pause within an answer. Default 10 s.
+	IdleTimeout time.Duration
+	// ReadTimeout bounds reading the whole answer. Default 46 s (contract 2.1).
+	ReadTimeout time.Duration
+	// MaxBody is the largest answer in bytes after decompression. Default 1 GiB.
+	MaxBody int64
+	// CAFile holds the certificates that Marathon's must derive from, in PEM.
+	// Without it HTTPS is not verified, and the caller says so (K1).
+	CAFile string
+	// Credentials are sent to the masters and their leader; nil means none.
+	Credentials Credentials
+	// Proxy finds the proxy for a request as http.Transport's Proxy does. Nil
+	// means the environment's HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+	Proxy func(*http.Request) (*url.URL, error)
+}
+
+func (c ClientConfig) withDefaults() ClientConfig {
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 3*time.Second)
+	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 10*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 10*time.Second)
+	c.ReadTimeout = cmp.Or(c.ReadTimeout, 46*time.Second)
+	c.MaxBody = cmp.Or(c.MaxBody, 1<<30)
+	if c.Proxy == nil {
+		c.Proxy = http.ProxyFromEnvironment
+	}
+	return c
+}
+
+// Answer is one good answer to the question for all apps.
+type Answer struct {
+	// Apps are in Marathon's order, which says nothing but for K3.
+	Apps []App
+	// Master is the configured address that answered, without credentials. It
+	// need not be the leader; standbys pass the question on.
+	Master string
+	// Began and Received are when the request that was answered began and when
+	// the answer was complete.
+	Began, Received time.Time
+	// Bytes is the size of the body on the wire, that is before decompression.
+	Bytes int64
+}
+
+// Client reads from a cluster of Marathon masters. It is safe for concurrent use.
+type Client struct {
+	cfg     ClientConfig
+	masters *Masters
+	sender  *sender
+	http    *retryablehttp.Client
+	idle    interface{ CloseIdleConnections() }
+	metrics *Metrics
+
+	// headerWait is the present HeaderTimeout in nanoseconds.
+	headerWait atomic.Int64
+}
+
+// NewClient returns a client for the masters. The error is about the file of
+// certificates. Call Close after the last request.
+func NewClient(cfg ClientConfig, masters *Masters, m *Metrics) (*Client, error) {
+	cfg = cfg.withDefaults()
+	transport, err := newTransport(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{
+		cfg: cfg, masters: masters, metrics: m, idle: transport,
+		sender: &sender{base: transport, masters: masters, credentials: cfg.Credentials},
+	}
+	c.headerWait.Store(int64(cfg.HeaderTimeout))
+	c.http = &retryablehttp.Client{
+		HTTPClient:   &http.Client{Transport: c.sender, CheckRedirect: keepRedirect},
+		RetryMax:     1,
+		RetryWaitMin: 50 * time.Millisecond,
+		RetryWaitMax: 50 * time.Millisecond,
+		CheckRetry:   brokenConnection,
+		Backoff:      retryablehttp.DefaultBackoff,
+		ErrorHandler: retryablehttp.PassthroughErrorHandler,
+	}
+	return c, nil
+}
+
+// Close closes idle connections; it does not wait for requests.
+func (c *Client) Close() { c.idle.CloseIdleConnections() }
+
+// keepRedirect leaves redirects to the sender.
+func keepRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// brokenConnection asks for a second attempt at the same master when an
+// established connection broke before its answer began. Everything else is a
+// reason to ask the next master, not the same one.
+func brokenConnection(ctx context.Context, _ *http.Response, err error) (bool, error) {
+	broken := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return broken && ctx.Err() == nil, nil
+}
+
+// Apps returns all apps with their tasks. It asks one master after the other until
+// one answers well: with status 200 and a complete list. It blocks at most as long
+// as every master takes to run into its deadline. Its error holds those of all
+// attempts; errors.Is finds ErrUnauthorized if one of them refused, and a later
+// retry may always help.
+func (c *Client) Apps(ctx context.Context) (Answer, error) {
+	var apps []App
+	answer, err := c.ask(ctx, question{path: "/v2/apps", read: func(body io.Reader) (err error) {
+		apps, err = DecodeApps(body)
+		return err
+	}})
+	if err != nil {
+		return Answer{}, fmt.Errorf("get apps: %w", err)
+	}
+	answer.Apps = apps
+	return answer, nil
+}
+
+// App returns one app with its tasks, on the terms of Apps. The error is
+// ErrNotFound if Marathon says that there is no such app.
+func (c *Client) App(ctx context.Context, id string) (App, error) {
+	var app App
+	path := "/v2/apps/" + strings.TrimLeft(id, "/")
+	_, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) (err error) {
+		app, err = DecodeApp(body)
+		return err
+	}})
+	if err != nil {
+		return App{}, fmt.Errorf("get app %s: %w", id, err)
+	}
+	return app, nil
+}
+
+// question is what is asked of the masters.
+type question struct {
+	path string
+	// read takes the body in and says whether it is an answer.
+	read func(body io.Reader) error
+	// missing is what a 404 in Marathon's own words means; nil means an error
+	// like any other. A proxy that knows no such path says it in HTML.
+	missing error
+}
+
+// ask puts one question to the masters in order until one answers it.
+func (c *Client) ask(ctx context.Context, q question) (Answer, error) {
+	var failures attemptErrors
+	for _, m := range c.masters.order() {
+		began := time.Now()
+		bytes, err := c.get(ctx, m, q)
+		if ctx.Err() != nil {
+			return Answer{}, context.Cause(ctx)
+		}
+		c.metrics.fetched(time.Since(began), bytes, err)
+		if err == nil || q.missing != nil && errors.Is(err, q.missing) {
+			c.masters.answered(m)
+			return Answer{Master: m.String(), Began: began, Received: time.Now(), Bytes: bytes}, err
+		}
+		c.masters.failed(m)
+		failures = append(failures, fmt.Errorf("%s: %w", m, err))
+	}
+	if errors.Is(failures, errNoAnswer) {
+		c.headerWait.Store(min(2*c.headerWait.Load(), int64(max(c.cfg.ReadTimeout, c.cfg.HeaderTimeout))))
+	}
+	return Answer{}, failures
+}
+
+// get puts a question to one master and returns how many bytes of the body came
+// over the wire.
+func (c *Client) get(ctx context.Context, m master, q question) (int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limit := time.AfterFunc(c.cfg.ConnectTimeout+time.Duration(c.headerWait.Load()), func() { cancel(errNoAnswer) })
+	defer limit.Stop()
+
+	target := m.endpoint(q.path, url.Values{"embed": {"apps.tasks"}})
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return 0, plainError(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept-Encoding", "gzip") // by hand, so that the wire's bytes can be counted
+	began := time.Now()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return 0, cmp.Or(context.Cause(ctx), plainError(err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if time.Since(began) <= c.cfg.HeaderTimeout {
+		c.headerWait.Store(int64(c.cfg.HeaderTimeout))
+	}
+	if !limit.Stop() {
+		return 0, errNoAnswer
+	}
+	limit = time.AfterFunc(c.cfg.ReadTimeout, func() { cancel(errSlowAnswer) })
+	defer limit.Stop()
+	idle := time.AfterFunc(c.cfg.IdleTimeout, func() { cancel(errStalledAnswer) })
+	defer idle.Stop()
+
+	if err = q.checkStatus(resp); err != nil {
+		return 0, err
+	}
+	wire := &meteredReader{r: resp.Body, idle: idle, limit: c.cfg.IdleTimeout}
+	body, err := decompressed(resp, wire, c.cfg.MaxBody)
+	if err == nil {
+		err = q.read(body)
+	}
+	if err != nil {
+		return wire.bytes, cmp.Or[error](context.Cause(ctx), &bodyError{err})
+	}
+	return wire.bytes, nil
+}
+
+// checkStatus returns an error for every status but 200.
+func (q question) checkStatus(resp *http.Response) error {
+	switch {
+	case resp.StatusCode == http.StatusOK:
+		return nil
+	case resp.StatusCode == http.StatusNotFound && q.missing != nil && mediaType(resp) == "application/json":
+		return q.missing
+	default:
+		return &StatusError{Status: resp.StatusCode}
+	}
+}
+
+// findLeader asks who leads if nobody knows and it would make a difference. It is
+// an attempt: without an answer the order stays as it is.
+func (c *Client) findLeader(ctx context.Context) {
+	if len(c.masters.list) < 2 || c.masters.leaderKnown() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+	defer cancel()
+	for _, m := range c.masters.order() {
+		if c.sender.askLeader(ctx, m) == nil || ctx.Err() != nil {
+			return
+		}
+	}
+}

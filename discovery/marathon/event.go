@@ -1,0 +1,128 @@
+package marathon
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"slices"
+)
+
+// typeAttached is the type of the event that a new stream sees first: its own
+// attachment. Those of other streams look the same and mean nothing.
+const typeAttached = "event_stream_attached"
+
+// Triggers of passes that no event set off. The type of an event is a trigger too.
+const (
+	triggerStart     = "start"
+	triggerResync    = "resync"
+	triggerReconnect = "reconnect"
+	triggerRetry     = "retry"
+)
+
+// subscribedTypes are the events that are asked for: those that may change a route
+// (contract 2.1, D12), and the stream's own attachment. Marathon before 1.3.7 sends
+// all events nevertheless.
+func subscribedTypes() []string {
+	return []string{
+		"api_post_event", "health_status_changed_event", "status_update_event",
+		typeAttached, "group_change_success", "app_terminated_event", "deployment_success",
+		"deployment_failed", "instance_changed_event", "instance_health_changed_event",
+	}
+}
+
+// subscribed reports whether an event of the type was asked for.
+func subscribed(kind string) bool { return slices.Contains(subscribedTypes(), kind) }
+
+// Hint says what may have changed. It is all that mlb takes from an event.
+type Hint struct {
+	// Type is the type of the event, or "reconnect" for a new connection.
+	Type string
+	// Apps are the IDs of the apps (or pods) that may have changed.
+	Apps []string
+	// All says that any app may have changed.
+	All bool
+}
+
+// event is what mlb reads of an event's document. Members of all generations are
+// here; each event has some of them.
+type event struct {
+	Type          string `json:"eventType"`
+	AppID         string `json:"appId"`
+	RunSpecID     string `json:"runSpecId"`
+	AppDefinition struct {
+		ID string `json:"id"`
+	} `json:"appDefinition"`
+	Plan struct {
+		Steps []struct {
+			Actions []struct {
+				App string `json:"app"`
+				Pod string `json:"pod"`
+			} `json:"actions"`
+		} `json:"steps"`
+	} `json:"plan"`
+}
+
+// hint returns what the event says. An event that names no app, as those about
+// groups that name only the parent, may be about any.
+func (e event) hint() Hint {
+	var apps []string
+	add := func(id string) {
+		if id != "" && !slices.Contains(apps, id) {
+			apps = append(apps, id)
+		}
+	}
+	add(e.AppID)
+	add(e.RunSpecID)
+	add(e.AppDefinition.ID)
+	for _, step := range e.Plan.Steps {
+		for _, action := range step.Actions {
+			add(action.App)
+			add(action.Pod)
+		}
+	}
+	return Hint{Type: e.Type, Apps: apps, All: len(apps) == 0}
+}
+
+// maxRestarts bounds how often reading goes on after something unreadable in the
+// data of one event.
+const maxRestarts = 16
+
+// decodeEvents reads the documents in the data of one event: usually one, several
+// on lines of their own where a proxy merged events. It returns how many documents
+// could not be read beside those that could; white space alone is no document. An
+// event whose members have unexpected types counts as readable if it has a type, and
+// then names no app.
+func decodeEvents(data []byte) (events []event, unreadable int) {
+	for unreadable <= maxRestarts {
+		data = bytes.TrimLeft(data, " \t\r\n")
+		if len(data) == 0 {
+			return events, unreadable
+		}
+		d := json.NewDecoder(bytes.NewReader(data))
+		var e event
+		err := d.Decode(&e)
+		var shape *json.UnmarshalTypeError
+		switch {
+		case err == nil && data[0] != '{':
+			unreadable++ // null
+		case err == nil:
+			events = append(events, e)
+		case errors.As(err, &shape):
+			if e.Type == "" {
+				unreadable++
+			} else {
+				events = append(events, event{Type: e.Type})
+			}
+		default:
+			unreadable++
+			next := bytes.Index(data[1:], []byte("\n{"))
+			if next < 0 {
+				return events, unreadable
+			}
+			data = data[next+2:]
+			continue
+		}
+		data = data[d.InputOffset():]
+	}
+	return events, unreadable
+}

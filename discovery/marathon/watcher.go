@@ -1,0 +1,307 @@
+package marathon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"mlb/discovery"
+)
+
+// Mode says when a Watcher reads.
+type Mode int
+
+// The modes of a Watcher.
+const (
+	// Follow reads when an event says that something may have changed.
+	Follow Mode = iota
+	// Poll reads again an interval after each pass (contract 1.1, D20).
+	Poll
+	// Once reads once.
+	Once
+)
+
+// WatcherConfig says when to read. Zero means the default.
+type WatcherConfig struct {
+	// Mode is Follow by default.
+	Mode Mode
+	// PollInterval is the pause after a pass, good or failed, in Poll mode.
+	// Default 60 s.
+	PollInterval time.Duration
+	// Resync is the longest time between two good readings in Follow mode: old
+	// versions of Marathon drop events without a word (D15). Default 300 s.
+	Resync time.Duration
+	// MinRest and MaxRest bound the rest between two readings. It is as long as
+	// the first one took, so that Marathon spends at most half of its time on
+	// us, and does not delay a hint that comes after it. Defaults 20 ms and 2 s.
+	MinRest, MaxRest time.Duration
+	// MinRetry and MaxRetry bound the wait after a failed reading in Follow
+	// mode. It doubles with each failure and varies by a quarter. Defaults 1 s
+	// and 30 s.
+	MinRetry, MaxRetry time.Duration
+}
+
+func (c WatcherConfig) withDefaults() WatcherConfig {
+	c.PollInterval = cmp.Or(c.PollInterval, time.Minute)
+	c.Resync = cmp.Or(c.Resync, 300*time.Second)
+	c.MinRest = cmp.Or(c.MinRest, 20*time.Millisecond)
+	c.MaxRest = cmp.Or(c.MaxRest, 2*time.Second)
+	c.MinRetry = cmp.Or(c.MinRetry, time.Second)
+	c.MaxRetry = cmp.Or(c.MaxRetry, 30*time.Second)
+	return c
+}
+
+// Pass takes in what one reading found, with Source and Trace filled in. It is
+// called by one goroutine, one call at a time; the next reading waits for it. The
+// context is done when the Watcher ends.
+type Pass func(ctx context.Context, s discovery.Snapshot)
+
+// Failure takes in why one reading failed, on the terms of Pass. The last snapshot
+// stays in force: an error never means that there are no apps (D11).
+type Failure func(ctx context.Context, err error)
+
+// source is where the apps are read; *Client is one.
+type source interface {
+	Apps(ctx context.Context) (Answer, error)
+}
+
+// follower tells what may have changed; *Stream is one. Its Run blocks until ctx is
+// done. It may call hint from several goroutines.
+type follower interface {
+	Run(ctx context.Context, hint func(Hint)) error
+	Status() StreamStatus
+}
+
+// deriver turns apps into services; *Deriver is one. The Watcher calls it from one
+// goroutine.
+type deriver interface {
+	Derive(ctx context.Context, apps []App) ([]discovery.Service, []discovery.Problem)
+}
+
+// Status is what there is to say about a Watcher at one moment.
+type Status struct {
+	// Stream is the state of the event stream; zero in modes that have none.
+	Stream StreamStatus
+	// LastGood is when the last good answer was complete; zero means never.
+	LastGood time.Time
+	// Source is the address of the master that gave it, without credentials.
+	Source string
+	// Failing says that the last reading failed, and Error why.
+	Failing bool
+	Error   string
+}
+
+// Watcher reads the apps whenever that may bring something new, and hands on what
+// it finds.
+type Watcher struct {
+	cfg     WatcherConfig
+	source  source
+	stream  follower
+	deriver deriver
+	pass    Pass
+	failure Failure
+	log     *zap.Logger
+	metrics *Metrics
+	pending *pending
+
+	// mu guards status, which is asked while a pass runs.
+	mu     sync.Mutex
+	status Status
+}
+
+// NewWatcher returns a Watcher that reads from the source (usually a *Client),
+// follows the stream (usually a *Stream; nil unless the mode is Follow) and derives
+// services with the deriver (usually a *Deriver).
+func NewWatcher(cfg WatcherConfig, src source, stream follower, d deriver, pass Pass, failure Failure, log *zap.Logger, m *Metrics) *Watcher {
+	return &Watcher{
+		cfg: cfg.withDefaults(), source: src, stream: stream, deriver: d,
+		pass: pass, failure: failure, log: log, metrics: m, pending: newPending(),
+	}
+}
+
+// Run does what the mode says. In the modes Follow and Poll it blocks until ctx is
+// done and then returns nil, after a pass in hand; each failed reading goes to the
+// Failure function. In mode Once it returns after one reading, with its error, and
+// Failure is not called. All that it started has ended when it returns. It must not
+// be called twice.
+func (w *Watcher) Run(ctx context.Context) error {
+	if w.cfg.Mode == Once {
+		return w.refresh(ctx, batch{trigger: triggerStart, since: time.Now(), all: true})
+	}
+	w.pending.add(Hint{Type: triggerStart, All: true}, false)
+	g, ctx := errgroup.WithContext(ctx)
+	if w.cfg.Mode == Follow {
+		g.Go(func() error {
+			return w.stream.Run(ctx, func(h Hint) { w.pending.add(h, h.Type == triggerReconnect) })
+		})
+	}
+	g.Go(func() error {
+		w.loop(ctx)
+		return nil
+	})
+	return g.Wait()
+}
+
+// Refresh asks for a reading of everything as soon as possible, also while waiting
+// after failures. The trigger, such as "signal", is noted in the Trace. It does not
+// block and is safe for concurrent use; calls during a reading make one more.
+func (w *Watcher) Refresh(trigger string) {
+	w.pending.add(Hint{Type: trigger, All: true}, true)
+}
+
+// Status returns the present state. It does not block and is safe for concurrent use.
+func (w *Watcher) Status() Status {
+	w.mu.Lock()
+	s := w.status
+	w.mu.Unlock()
+	if w.cfg.Mode == Follow {
+		s.Stream = w.stream.Status()
+	}
+	return s
+}
+
+// schedule is when the next reading is due.
+type schedule struct {
+	earliest time.Time     // for hints: the end of the rest, or of the wait after a failure
+	latest   time.Time     // without hints
+	retry    time.Duration // the wait after the next failure
+	failing  bool
+}
+
+// loop runs one pass after the other. It waits for one of three things: a hint, the
+// time of the next pass, the end.
+func (w *Watcher) loop(ctx context.Context) {
+	plan := schedule{retry: w.cfg.MinRetry, latest: time.Now().Add(w.cfg.Resync)}
+	for ctx.Err() == nil {
+		wait := time.Until(w.due(plan))
+		if wait > 0 {
+			timer := time.NewTimer(wait)
+			select {
+			case <-ctx.Done():
+			case <-w.pending.wake:
+			case <-timer.C:
+			}
+			timer.Stop()
+			continue
+		}
+		b := w.pending.take()
+		if b.trigger == "" {
+			b = batch{trigger: triggerResync, since: time.Now(), all: true}
+		}
+		plan = w.step(ctx, plan, b)
+	}
+}
+
+// due returns when the next pass may begin.
+func (w *Watcher) due(plan schedule) time.Time {
+	waiting, urgent := w.pending.state()
+	switch {
+	case urgent && plan.failing:
+		return time.Time{}
+	case waiting:
+		return plan.earliest
+	default:
+		return plan.latest
+	}
+}
+
+// step makes one pass and plans the next one.
+func (w *Watcher) step(ctx context.Context, plan schedule, b batch) schedule {
+	began := time.Now()
+	err := w.refresh(ctx, b)
+	if ctx.Err() != nil {
+		return plan
+	}
+	if err != nil {
+		w.failure(ctx, err)
+	}
+	now := time.Now()
+	plan.failing = err != nil
+	if w.cfg.Mode == Poll {
+		plan.earliest, plan.latest = now, now.Add(w.cfg.PollInterval)
+		return plan
+	}
+	if err != nil {
+		w.pending.restore(b)
+		plan.earliest = now.Add(jittered(plan.retry))
+		plan.retry = min(2*plan.retry, w.cfg.MaxRetry)
+		return plan
+	}
+	answered := w.Status().LastGood
+	rest := min(max(answered.Sub(began), w.cfg.MinRest), w.cfg.MaxRest)
+	plan.earliest, plan.latest = answered.Add(rest), began.Add(w.cfg.Resync)
+	plan.retry = w.cfg.MinRetry
+	return plan
+}
+
+// jittered returns a duration up to a quarter shorter or longer.
+func jittered(d time.Duration) time.Duration {
+	return d - d/4 + rand.N(d/2+1) //nolint:gosec // spreading retries needs no secret numbers
+}
+
+// refresh reads everything, derives a snapshot and hands it on. The batch says which
+// apps would do; as of now all are read whatever it says.
+func (w *Watcher) refresh(ctx context.Context, b batch) error {
+	answer, err := w.source.Apps(ctx)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		w.failed(err)
+		return err
+	}
+	w.answered(answer)
+	services, problems := w.deriver.Derive(ctx, answer.Apps)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	s := discovery.NewSnapshot(services, problems)
+	s.Source = answer.Master
+	s.Trace = discovery.Trace{Trigger: b.trigger, Hinted: b.since, Fetched: answer.Received, Derived: time.Now()}
+	w.log.Debug("apps read", zap.String("event", b.trigger), zap.String("url", answer.Master),
+		zap.Strings("app", slices.Sorted(maps.Keys(b.apps))), zap.Duration("took", answer.Received.Sub(answer.Began)))
+	w.pass(ctx, s)
+	return nil
+}
+
+// failed notes a failed reading. Only the first of several is logged.
+func (w *Watcher) failed(err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.status.Failing:
+		w.log.Debug("apps not read", zap.Error(err))
+	case errors.Is(err, ErrUnauthorized):
+		w.log.Error("apps not read, credentials refused", zap.Error(err))
+	default:
+		w.log.Warn("apps not read", zap.Error(err))
+	}
+	w.status.Failing, w.status.Error = true, err.Error()
+}
+
+// answered notes a good reading, and logs it if one failed before or another master
+// answered.
+func (w *Watcher) answered(a Answer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	url := zap.String("url", a.Master)
+	switch {
+	case w.status.Failing:
+		w.log.Info("apps read again", url)
+	case w.status.Source == "":
+		w.log.Info("apps read", url)
+	case w.status.Source != a.Master:
+		w.log.Info("apps read from another master", url)
+	}
+	w.status.Failing, w.status.Error = false, ""
+	w.status.LastGood, w.status.Source = a.Received, a.Master
+	w.metrics.lastRefresh.Set(float64(a.Received.UnixNano()) / 1e9)
+}
