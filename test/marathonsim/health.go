@@ -165,7 +165,7 @@ func (c *Cluster) probeCommand(ctx context.Context, t *task, h healthCheck) erro
 func (t *task) healthAddress(h healthCheck) (string, error) {
 	host := t.agent.Address
 	if t.ownIP {
-		host = t.ip
+		host = t.ips[0]
 	}
 	if h.Port != nil {
 		return net.JoinHostPort(host, strconv.Itoa(*h.Port)), nil

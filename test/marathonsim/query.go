@@ -59,7 +59,7 @@ func (c *Cluster) Tasks(app string) []TaskInfo {
 			Ports: append([]int(nil), t.ports...), Healthy: t.healthy, Ready: t.ready(),
 		}
 		if t.ownIP && len(t.ports) == 0 {
-			info.Address, info.Ports = t.ip, t.def.containerPorts()
+			info.Address, info.Ports = t.ips[0], t.def.containerPorts()
 		}
 		out = append(out, info)
 	}

@@ -140,7 +140,7 @@ type legacyApp struct {
 	StoreURLs     []string                   `json:"storeUrls"`
 	Ports         *[]int                     `json:"ports,omitempty"`
 	Definitions   *[]portDefinition          `json:"portDefinitions,omitempty"`
-	RequirePorts  bool                       `json:"requirePorts"`
+	RequirePorts  *bool                      `json:"requirePorts,omitempty"`
 	Backoff       float64                    `json:"backoffSeconds"`
 	BackoffFactor float64                    `json:"backoffFactor"`
 	MaxDelay      int                        `json:"maxLaunchDelaySeconds"`
@@ -180,7 +180,7 @@ func showLegacy(d *definition, f features) legacyApp {
 	out := legacyApp{
 		ID: d.ID, Cmd: d.Cmd, Args: d.Args, User: d.User, Env: d.Env, Instances: d.Instances, CPUs: d.CPUs, Mem: d.Mem,
 		Disk: d.Disk, GPUs: d.GPUs, Executor: d.Executor, Constraints: orEmpty(d.Constraints, "[]"), URIs: []string{},
-		Fetch: notNil(d.Fetch), StoreURLs: []string{}, RequirePorts: d.RequirePorts, Backoff: d.Backoff,
+		Fetch: notNil(d.Fetch), StoreURLs: []string{}, Backoff: d.Backoff,
 		BackoffFactor: d.BackoffFactor, MaxDelay: d.MaxDelay, HealthChecks: []healthCheckJSON{},
 		Readiness: orEmpty(d.Readiness, "[]"), Dependencies: notNil(d.Dependencies), Upgrade: d.Upgrade, Labels: d.Labels,
 		ResourceRoles: some(d.ResourceRoles), Version: d.Version, Residency: d.Residency, Secrets: orEmpty(d.Secrets, "{}"),
@@ -206,7 +206,7 @@ func showLegacy(d *definition, f features) legacyApp {
 				definitions = append(definitions, portDefinition{Port: p, Protocol: "tcp", Labels: map[string]string{}})
 			}
 		}
-		out.Ports, out.Definitions = &ports, &definitions
+		out.Ports, out.Definitions, out.RequirePorts = &ports, &definitions, &d.RequirePorts
 	}
 	if c := d.Container; c != nil {
 		out.Container = &legacyContainer{Type: c.Type, Volumes: volumes(c)}

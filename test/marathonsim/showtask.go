@@ -10,10 +10,14 @@ type ipJSON struct {
 
 // addresses returns the task's addresses, which are known once it runs.
 func (t *task) addresses() []ipJSON {
-	if t.started.IsZero() || t.ip == "" {
+	if t.started.IsZero() {
 		return nil
 	}
-	return []ipJSON{{t.ip, "IPv4"}}
+	var out []ipJSON
+	for _, ip := range t.ips {
+		out = append(out, ipJSON{ip, "IPv4"})
+	}
+	return out
 }
 
 // generatedTask is a task of 1.8 and later.

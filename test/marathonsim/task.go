@@ -40,8 +40,8 @@ type task struct {
 
 	agent    *agentState // nil while scheduled
 	ports    []int
-	ip       string // from the start; shown once running
-	ownIP    bool   // the task binds ip
+	ips      []string // from the start; shown once running
+	ownIP    bool     // the task binds the addresses
 	state    string // "" while scheduled
 	staged   time.Time
 	started  time.Time
@@ -256,10 +256,10 @@ func (c *Cluster) placed(t *task, a *agentState, ports []int) {
 	t.agent, t.ports, t.staged, t.state = a, ports, time.Now(), stateStaging
 	switch t.def.mode() {
 	case modeHost:
-		t.ip = a.Address
+		t.ips = []string{a.Address}
 	case modeBridge:
 		a.bridgeIP++
-		t.ip = fmt.Sprintf("172.17.%d.%d", a.bridgeIP/250%256, a.bridgeIP%250+2)
+		t.ips = []string{fmt.Sprintf("172.17.%d.%d", a.bridgeIP/250%256, a.bridgeIP%250+2)}
 	}
 	t.json = nil
 	if c.features.scheduledEvents {
@@ -276,20 +276,25 @@ func (c *Cluster) bindOwn(t *task) ([]net.Listener, error) {
 		return nil, nil
 	}
 	c.mu.Lock()
-	t.ip, t.ownIP = c.newTaskIP(), true
+	t.ips, t.ownIP = nil, true
+	for range t.def.Networks {
+		t.ips = append(t.ips, c.newTaskIP())
+	}
 	c.mu.Unlock()
 	if c.options.Unserved {
 		return nil, nil
 	}
 	var listeners []net.Listener
-	for _, port := range t.def.containerPorts() {
-		var lc net.ListenConfig
-		l, err := lc.Listen(c.ctx, "tcp", net.JoinHostPort(t.ip, strconv.Itoa(port)))
-		if err != nil {
-			closeAll(listeners)
-			return nil, fmt.Errorf("bind port %d of task %s: %w", port, t.id, err)
+	for _, ip := range t.ips {
+		for _, port := range t.def.containerPorts() {
+			var lc net.ListenConfig
+			l, err := lc.Listen(c.ctx, "tcp", net.JoinHostPort(ip, strconv.Itoa(port)))
+			if err != nil {
+				closeAll(listeners)
+				return nil, fmt.Errorf("bind port %d of task %s: %w", port, t.id, err)
+			}
+			listeners = append(listeners, l)
 		}
-		listeners = append(listeners, l)
 	}
 	return listeners, nil
 }
@@ -312,7 +317,7 @@ func (c *Cluster) startProcess(t *task, listeners []net.Listener) (launcher.Proc
 		Env: t.environment(),
 	}
 	if t.ownIP && len(t.ports) == 0 {
-		spec.Address, spec.Ports = t.ip, t.def.containerPorts()
+		spec.Address, spec.Ports = t.ips[0], t.def.containerPorts()
 	}
 	if t.def.Cmd != nil {
 		spec.Cmd = *t.def.Cmd
