@@ -1,0 +1,44 @@
+package haproxy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ErrConfined is returned for an override that leaves the place it stands for.
+var ErrConfined = errors.New("not allowed in this template")
+
+// fileKeywords are server options that make HAProxy read a file.
+func fileKeywords() []string { return []string{"ca-file", "crl-file", "crt", "namespace"} }
+
+// ServerLines checks what a team's label put in place of a server line: only
+// server lines, each with a valid name, a literal address and known options, none
+// of which reads a file (D36; an address such as unix@/path would lead to
+// HAProxy's own socket). It fails with ErrConfined, naming line and rule.
+func ServerLines(text string) ([]Server, error) {
+	c, err := Parse("backend x\n" + text)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.Sections) != 1 {
+		return nil, fmt.Errorf("section %q: %w", c.Sections[1].Kind, ErrConfined)
+	}
+	if extra := c.Sections[0].Skeleton[1:]; len(extra) > 0 {
+		return nil, fmt.Errorf("directive %q: %w", extra[0], ErrConfined)
+	}
+	for _, s := range c.Sections[0].Servers {
+		switch {
+		case !ValidName(s.Name):
+			return nil, fmt.Errorf("server name %q: %w", s.Name, ErrConfined)
+		case !literalAddress(s.Address):
+			return nil, fmt.Errorf("server address %q (wanted: IP address and port): %w", s.Address, ErrConfined)
+		}
+		for _, k := range s.Keywords {
+			if k.Unknown || slices.Contains(fileKeywords(), k.Name) {
+				return nil, fmt.Errorf("server option %q: %w", k.Name, ErrConfined)
+			}
+		}
+	}
+	return c.Sections[0].Servers, nil
+}
