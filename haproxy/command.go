@@ -1,5 +1,7 @@
 package haproxy
 
+import "strings"
+
 // Commands returns the Runtime API commands for a step, one element each, in
 // order, none holding a line break or ";" (management guide, section 9.3). The
 // removal of a server is only prepared here: deleting it has to be retried until
@@ -31,11 +33,11 @@ func (st Step) Commands() []string {
 // Dynamic servers start in maintenance with their checks off, whatever their
 // line says.
 func (st Step) addCommands(target string) []string {
-	add := "add server " + target + " " + st.Server.Address
+	words := []string{"add server", target, st.Server.Address}
 	for _, k := range st.Server.without("disabled", "enabled") {
-		add += " " + k.String()
+		words = append(words, k.String())
 	}
-	commands := []string{add}
+	commands := []string{strings.Join(words, " ")}
 	if _, ok := st.Server.Keyword("check"); ok {
 		commands = append(commands, "enable health "+target)
 	}

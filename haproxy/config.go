@@ -36,17 +36,18 @@ type Section struct {
 // Key identifies a section among others: its kind and name.
 func (s Section) Key() string { return s.Kind + " " + s.Name }
 
-// sectionKinds are the words that open a section wherever they stand first in a
-// line (HAProxy's manual, section 2; its later versions have more of them).
-var sectionKinds = map[string]bool{
-	"global": true, "defaults": true, "listen": true, "frontend": true, "backend": true,
-	"userlist": true, "peers": true, "resolvers": true, "mailers": true, "program": true,
-	"http-errors": true, "ring": true, "cache": true, "fcgi-app": true, "log-forward": true,
-	"crt-store": true, "traces": true, "log-profile": true, "acme": true,
+// IsSection reports whether a line whose first word is word opens a section,
+// wherever in the line the word stands (HAProxy's manual, section 2; its later
+// versions have more of them).
+func IsSection(word string) bool {
+	switch word {
+	case "global", "defaults", "listen", "frontend", "backend", "userlist", "peers", "resolvers", "mailers",
+		"program", "http-errors", "ring", "cache", "fcgi-app", "log-forward", "crt-store", "traces",
+		"log-profile", "acme":
+		return true
+	}
+	return false
 }
-
-// IsSection reports whether a line whose first word is word opens a section.
-func IsSection(word string) bool { return sectionKinds[word] }
 
 // Parse cuts a configuration text into sections. It fails only for a line whose
 // quotes are not closed (ErrQuote with the line number); everything else is for
@@ -178,9 +179,9 @@ func (c Config) Binds() []string {
 // SectionAt returns the section that holds the given line of the parsed text,
 // counted from 1.
 func (c Config) SectionAt(line int) (Section, bool) {
-	for i := len(c.Sections) - 1; i >= 0; i-- {
-		if c.Sections[i].Line <= line {
-			return c.Sections[i], true
+	for _, s := range slices.Backward(c.Sections) {
+		if s.Line <= line {
+			return s, true
 		}
 	}
 	return Section{}, false

@@ -25,43 +25,37 @@ type keywordSpec struct {
 	since Version
 }
 
-// dynamicBase is the floor: what "add server" of 2.6 takes.
-var dynamicBase = Version{2, 6}
-
-// serverKeywords are the options of server lines (HAProxy's manual, section 5.2)
-// and since when the add server command takes them (management guide, section
-// 9.3, and measured on 2.6). An option that is not here makes a server that only
-// a reload can add.
-var serverKeywords = map[string]keywordSpec{
-	"addr": {1, dynamicBase}, "agent-addr": {args: 1}, "agent-check": {0, dynamicBase},
-	"agent-inter": {args: 1}, "agent-port": {args: 1}, "agent-send": {args: 1}, "allow-0rtt": {},
-	"alpn": {1, dynamicBase}, "backup": {0, dynamicBase}, "ca-file": {1, dynamicBase},
-	"check": {0, dynamicBase}, "check-alpn": {args: 1}, "check-proto": {1, dynamicBase},
-	"check-send-proxy": {}, "check-sni": {1, dynamicBase}, "check-ssl": {0, dynamicBase},
-	"check-via-socks4": {}, "ciphers": {args: 1}, "ciphersuites": {args: 1},
-	"cookie": {1, Version{3, 0}}, "crl-file": {args: 1}, "crt": {args: 1},
-	"disabled": {0, dynamicBase}, "downinter": {1, dynamicBase}, "enabled": {0, dynamicBase},
-	"error-limit": {1, dynamicBase}, "fall": {1, dynamicBase}, "fastinter": {1, dynamicBase},
-	"force-sslv3": {}, "force-tlsv10": {}, "force-tlsv11": {}, "force-tlsv12": {}, "force-tlsv13": {},
-	"guid": {args: 1}, "hash-key": {args: 1}, "id": {1, dynamicBase}, "idle-ping": {args: 1},
-	"init-addr": {args: 1}, "init-state": {args: 1}, "inter": {1, dynamicBase},
-	"log-bufsize": {args: 1}, "log-proto": {args: 1}, "max-reuse": {args: 1},
-	"maxconn": {1, dynamicBase}, "maxqueue": {1, dynamicBase}, "minconn": {1, dynamicBase},
-	"namespace": {args: 1}, "no-agent-check": {}, "no-backup": {}, "no-check": {}, "no-check-ssl": {},
-	"no-send-proxy": {}, "no-send-proxy-v2": {}, "no-ssl": {}, "no-ssl-reuse": {}, "no-sslv3": {},
-	"no-tls-tickets": {}, "no-tlsv10": {}, "no-tlsv11": {}, "no-tlsv12": {}, "no-tlsv13": {},
-	"no-verifyhost": {}, "npn": {args: 1}, "observe": {1, dynamicBase}, "on-error": {args: 1},
-	"on-marked-down": {1, dynamicBase}, "on-marked-up": {args: 1}, "pool-low-conn": {args: 1},
-	"pool-max-conn": {1, dynamicBase}, "pool-purge-delay": {args: 1}, "port": {1, dynamicBase},
-	"proto": {1, dynamicBase}, "proxy-v2-options": {args: 1}, "redir": {args: 1},
-	"resolve-net": {args: 1}, "resolve-opts": {args: 1}, "resolve-prefer": {args: 1},
-	"resolvers": {args: 1}, "rise": {1, dynamicBase}, "send-proxy": {0, dynamicBase},
-	"send-proxy-v2": {0, dynamicBase}, "send-proxy-v2-ssl": {}, "send-proxy-v2-ssl-cn": {},
-	"shard": {1, Version{2, 8}}, "slowstart": {1, dynamicBase}, "sni": {1, dynamicBase},
-	"socks4": {args: 1}, "source": {1, dynamicBase}, "ssl": {0, dynamicBase}, "ssl-max-ver": {args: 1},
-	"ssl-min-ver": {args: 1}, "ssl-reuse": {}, "stick": {}, "strict-maxconn": {}, "tcp-ut": {args: 1},
-	"tfo": {}, "tls-tickets": {}, "track": {1, dynamicBase}, "verify": {1, dynamicBase},
-	"verifyhost": {args: 1}, "weight": {1, dynamicBase}, "ws": {1, dynamicBase},
+// option returns what is known about an option of server lines (HAProxy's manual,
+// section 5.2) and since when the add server command takes it (management guide,
+// section 9.3, and measured on 2.6). An option that is not here makes a server
+// that only a reload can add.
+func option(name string) (spec keywordSpec, ok bool) {
+	base := Version{2, 6}
+	switch name {
+	case "agent-check", "backup", "check", "check-ssl", "disabled", "enabled", "send-proxy", "send-proxy-v2", "ssl":
+		return keywordSpec{0, base}, true
+	case "addr", "alpn", "ca-file", "check-proto", "check-sni", "downinter", "error-limit", "fall", "fastinter",
+		"id", "inter", "maxconn", "maxqueue", "minconn", "observe", "on-marked-down", "pool-max-conn", "port",
+		"proto", "rise", "slowstart", "sni", "source", "track", "verify", "weight", "ws":
+		return keywordSpec{1, base}, true
+	case "shard":
+		return keywordSpec{1, Version{2, 8}}, true
+	case "cookie":
+		return keywordSpec{1, Version{3, 0}}, true
+	case "allow-0rtt", "check-send-proxy", "check-via-socks4", "force-sslv3", "force-tlsv10", "force-tlsv11",
+		"force-tlsv12", "force-tlsv13", "no-agent-check", "no-backup", "no-check", "no-check-ssl", "no-send-proxy",
+		"no-send-proxy-v2", "no-ssl", "no-ssl-reuse", "no-sslv3", "no-tls-tickets", "no-tlsv10", "no-tlsv11",
+		"no-tlsv12", "no-tlsv13", "no-verifyhost", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn", "ssl-reuse",
+		"stick", "strict-maxconn", "tfo", "tls-tickets":
+		return keywordSpec{}, true
+	case "agent-addr", "agent-inter", "agent-port", "agent-send", "check-alpn", "ciphers", "ciphersuites",
+		"crl-file", "crt", "guid", "hash-key", "idle-ping", "init-addr", "init-state", "log-bufsize", "log-proto",
+		"max-reuse", "namespace", "npn", "on-error", "on-marked-up", "pool-low-conn", "pool-purge-delay",
+		"proxy-v2-options", "redir", "resolve-net", "resolve-opts", "resolve-prefer", "resolvers", "socks4",
+		"ssl-max-ver", "ssl-min-ver", "tcp-ut", "verifyhost":
+		return keywordSpec{args: 1}, true
+	}
+	return keywordSpec{}, false
 }
 
 // addable returns why the add server command of v does not take the keyword, or
@@ -70,7 +64,7 @@ func (k Keyword) addable(v Version) string {
 	if k.Unknown {
 		return fmt.Sprintf("server option %q is not known", k.Name)
 	}
-	spec := serverKeywords[k.Name]
+	spec, _ := option(k.Name)
 	switch {
 	case spec.since == Version{}:
 		return fmt.Sprintf("server option %s is not taken by add server", k.Name)

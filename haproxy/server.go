@@ -116,7 +116,7 @@ func (k Keyword) String() string {
 func parseKeywords(words []string) []Keyword {
 	var out []Keyword
 	for i := 0; i < len(words); {
-		spec, ok := serverKeywords[words[i]]
+		spec, ok := option(words[i])
 		if !ok {
 			return append(out, Keyword{Name: joinWords(words[i:]), Unknown: true})
 		}

@@ -38,11 +38,15 @@ type Template struct {
 	Own bool
 }
 
-// rawNames are the templates that the contract calls raw (5.2 to 5.4).
-var rawNames = []string{
-	"BACKEND_HSTS_OPTIONS", "BACKEND_HTTP_OPTIONS", "BACKEND_STICKY_OPTIONS", "HEAD",
-	"HTTPS_GROUPED_FRONTEND_HEAD", "HTTP_BACKEND_ACL_ALLOW_DENY", "HTTP_FRONTEND_APPID_HEAD",
-	"HTTP_FRONTEND_HEAD", "TCP_BACKEND_ACL_ALLOW_DENY",
+// isRaw reports whether the contract calls a template raw (5.2 to 5.4).
+func isRaw(name string) bool {
+	switch name {
+	case "BACKEND_HSTS_OPTIONS", "BACKEND_HTTP_OPTIONS", "BACKEND_STICKY_OPTIONS", "HEAD",
+		"HTTPS_GROUPED_FRONTEND_HEAD", "HTTP_BACKEND_ACL_ALLOW_DENY", "HTTP_FRONTEND_APPID_HEAD",
+		"HTTP_FRONTEND_HEAD", "TCP_BACKEND_ACL_ALLOW_DENY":
+		return true
+	}
+	return false
 }
 
 // ErrUnknown is returned for a name that is no template.
@@ -68,7 +72,7 @@ func Default(name string) (Template, error) {
 	if err != nil {
 		return Template{}, fmt.Errorf("%s%s: %w", prefix, name, ErrUnknown)
 	}
-	return Template{Name: name, Text: string(b), Raw: slices.Contains(rawNames, name), Own: true}, nil
+	return Template{Name: name, Text: string(b), Raw: isRaw(name), Own: true}, nil
 }
 
 // Replaced returns the template with an override in place of its text. A missing

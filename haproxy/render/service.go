@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -90,12 +91,8 @@ func (w *writer) expand(name string, more templates.Values) string {
 	values := w.values
 	if more != nil {
 		values = make(templates.Values, len(w.values)+len(more))
-		for k, v := range w.values {
-			values[k] = v
-		}
-		for k, v := range more {
-			values[k] = v
-		}
+		maps.Copy(values, w.values)
+		maps.Copy(values, more)
 	}
 	t := w.r.templates[name]
 	if text, ok := w.p.Override(name); ok {

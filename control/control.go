@@ -1,0 +1,249 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mlb/discovery"
+	"mlb/haproxy"
+	"mlb/haproxy/apply"
+	"mlb/haproxy/render"
+)
+
+// rounds bounds how often one pass renders again because HAProxy or the kernel
+// refused a part of the text. Each round names at least one app or address.
+const rounds = 6
+
+// takenRetry is how long an address that another process held is left alone.
+const takenRetry = 30 * time.Second
+
+// applier is what brings a text into effect; *apply.Loop is one.
+type applier interface {
+	Apply(ctx context.Context, d apply.Desired) (apply.Result, error)
+	StartLast(ctx context.Context) (bool, error)
+}
+
+// renderer is what makes the text; *render.Renderer is one.
+type renderer interface {
+	Render(proxies []haproxy.Proxy) render.Text
+}
+
+// Config says what a controller needs to know besides services.
+type Config struct {
+	// Claims are the addresses that no service may bind.
+	Claims haproxy.Claims
+	// EmptyServiceTimeout is how long a service keeps its section after its last
+	// task is gone (D62). Zero removes it at once.
+	EmptyServiceTimeout time.Duration
+	// Retry is called when the input should be looked at again although nothing
+	// in it changed. It must not block. Nil means that nobody retries.
+	Retry func()
+}
+
+// Controller runs passes. Make it with New; Pass and Failed must be called by one
+// goroutine at a time.
+type Controller struct {
+	cfg      Config
+	renderer renderer
+	applier  applier
+	log      *zap.Logger
+	metrics  *Metrics
+
+	keeper     keeper
+	quarantine quarantine
+	taken      map[string]time.Time
+	retry      *time.Timer
+	applied    bool
+
+	// mu guards what the views read while a pass runs.
+	mu       sync.Mutex
+	records  []Record
+	problems []discovery.Problem
+}
+
+// New returns a controller that makes text with r and brings it into effect with a.
+func New(cfg Config, r renderer, a applier, log *zap.Logger, m *Metrics) *Controller {
+	return &Controller{
+		cfg: cfg, renderer: r, applier: a, log: log, metrics: m,
+		keeper:     keeper{timeout: cfg.EmptyServiceTimeout},
+		quarantine: quarantine{}, taken: map[string]time.Time{},
+	}
+}
+
+// Close stops a retry that is due. Call it after the last Pass.
+func (c *Controller) Close() {
+	if c.retry != nil {
+		c.retry.Stop()
+	}
+}
+
+// Pass brings a snapshot into effect. It returns when that is verified, or has
+// failed and was recorded; the last good state then stays.
+func (c *Controller) Pass(ctx context.Context, s discovery.Snapshot) {
+	kept := c.keeper.keep(s.Services, time.Now())
+	c.quarantine.release(kept)
+	c.forgetTaken()
+	r := Record{Trace: s.Trace, Source: s.Source}
+	var err error
+	for range rounds {
+		var again bool
+		if again, err = c.round(ctx, kept, s.Problems, &r); err != nil || !again {
+			break
+		}
+	}
+	r.Applied = time.Now()
+	if err != nil {
+		r.Error = err.Error()
+	} else {
+		c.applied = true
+	}
+	c.finish(r)
+}
+
+// round claims, renders and applies once. It asks for another round when a part
+// of the text was refused and the parts to leave out are known now.
+func (c *Controller) round(ctx context.Context, services []discovery.Service, given []discovery.Problem, r *Record) (bool, error) {
+	accepted, refused := c.quarantine.filter(services)
+	claims := c.cfg.Claims
+	for bind := range c.taken {
+		claims.Taken = append(claims.Taken, bind)
+	}
+	slices.Sort(claims.Taken)
+	proxies, losers := haproxy.Claim(accepted, claims)
+	text := c.renderer.Render(proxies)
+	r.Rendered = time.Now()
+	r.Problems = slices.Concat(given, refused, losers, text.Problems)
+	discovery.SortProblems(r.Problems)
+	r.Services, r.Endpoints = len(proxies), 0
+	for _, p := range proxies {
+		r.Endpoints += len(p.Endpoints)
+	}
+	result, err := c.applier.Apply(ctx, apply.Desired{Text: text.Config})
+	r.Method, r.Reasons, r.Adds, r.Removes = result.Method, result.Reasons, result.Adds, result.Removes
+	again := c.noteTaken(result.Taken, proxies)
+	if len(result.Refused) > 0 {
+		if c.quarantine.blame(result.Refused, text, proxies) {
+			again = true
+		} else if err == nil {
+			err = errors.New("haproxy refused the configuration: " + result.Refused[0].Message)
+		}
+	}
+	if again {
+		return true, nil
+	}
+	return false, err
+}
+
+// noteTaken remembers addresses of services that another process holds, and
+// reports whether there are new ones.
+func (c *Controller) noteTaken(binds []string, proxies []haproxy.Proxy) bool {
+	fresh := false
+	for _, b := range binds {
+		mine := slices.ContainsFunc(proxies, func(p haproxy.Proxy) bool { return p.Bind == b })
+		if _, known := c.taken[b]; mine && !known {
+			c.taken[b] = time.Now()
+			fresh = true
+		}
+	}
+	return fresh
+}
+
+// forgetTaken gives addresses another try after a while.
+func (c *Controller) forgetTaken() {
+	for b, since := range c.taken {
+		if time.Since(since) >= takenRetry {
+			delete(c.taken, b)
+		}
+	}
+}
+
+// Failed takes in that the source gave no answer. Nothing that serves is touched;
+// if nothing serves yet, HAProxy is started with the last good configuration, or
+// with none of the apps when there is no such thing.
+func (c *Controller) Failed(ctx context.Context, _ error) {
+	if c.applied {
+		return
+	}
+	started, err := c.applier.StartLast(ctx)
+	if err == nil && !started {
+		_, err = c.applier.Apply(ctx, apply.Desired{Text: c.renderer.Render(nil).Config})
+	}
+	if err != nil {
+		c.log.Error("haproxy not started", zap.Error(err))
+		return
+	}
+	c.applied = true
+}
+
+// finish publishes the record and says what changed.
+func (c *Controller) finish(r Record) {
+	c.mu.Lock()
+	before := c.problems
+	c.problems = r.Problems
+	c.records = append(c.records, r)
+	if len(c.records) > recordsKept {
+		c.records = slices.Delete(c.records, 0, len(c.records)-recordsKept)
+	}
+	c.mu.Unlock()
+	c.sayProblems(before, r.Problems)
+	c.metrics.services.Set(float64(r.Services))
+	c.metrics.endpoints.Set(float64(r.Endpoints))
+	c.metrics.problems.Reset()
+	for _, p := range r.Problems {
+		c.metrics.problems.WithLabelValues(p.Reason).Inc()
+	}
+	if r.Error == "" && !r.Trace.Hinted.IsZero() {
+		c.metrics.lag.Observe(r.Applied.Sub(r.Trace.Hinted).Seconds())
+	}
+	if len(c.taken) > 0 && c.cfg.Retry != nil {
+		c.Close()
+		c.retry = time.AfterFunc(takenRetry, c.cfg.Retry)
+	}
+}
+
+// sayProblems logs each problem when it appears and when it goes.
+func (c *Controller) sayProblems(before, after []discovery.Problem) {
+	say := func(message string, p discovery.Problem) {
+		c.log.Warn(message, zap.String("app", p.App), zap.Int("port_index", p.PortIndex), zap.String("label", p.Label),
+			zap.String("value", p.Value), zap.String("reason", p.Reason), zap.String("detail", p.Detail))
+	}
+	for _, p := range after {
+		if !slices.Contains(before, p) {
+			say("problem", p)
+		}
+	}
+	for _, p := range before {
+		if !slices.Contains(after, p) {
+			say("problem solved", p)
+		}
+	}
+}
+
+// Records returns the records of the last passes, oldest first.
+func (c *Controller) Records() []Record {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.records)
+}
+
+// Problems returns the problems of the last pass. The result must not be changed.
+func (c *Controller) Problems() []discovery.Problem {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.problems
+}
+
+// Last returns the record of the last pass; ok is false before the first one.
+func (c *Controller) Last() (r Record, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.records) == 0 {
+		return Record{}, false
+	}
+	return c.records[len(c.records)-1], true
+}

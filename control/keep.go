@@ -1,0 +1,42 @@
+package control
+
+import (
+	"time"
+
+	"mlb/discovery"
+)
+
+// keeper decides how long a service without tasks keeps its section (D62).
+type keeper struct {
+	timeout time.Duration
+	served  map[serviceKey]time.Time
+}
+
+type serviceKey struct {
+	app   string
+	index int
+	port  int
+}
+
+func keyOf(s discovery.Service) serviceKey { return serviceKey{s.App, s.PortIndex, s.ServicePort} }
+
+// keep returns the services that have endpoints, and those that had some within
+// the timeout before now. A service that never had a task is not kept.
+func (k *keeper) keep(services []discovery.Service, now time.Time) []discovery.Service {
+	served := make(map[serviceKey]time.Time, len(services))
+	kept := make([]discovery.Service, 0, len(services))
+	for _, s := range services {
+		key := keyOf(s)
+		last, known := k.served[key]
+		switch {
+		case len(s.Endpoints) > 0:
+			last = now
+		case !known || now.Sub(last) >= k.timeout:
+			continue
+		}
+		served[key] = last
+		kept = append(kept, s)
+	}
+	k.served = served
+	return kept
+}
