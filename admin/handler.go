@@ -1,0 +1,127 @@
+package admin
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
+)
+
+// handler answers by the exact path; a map, because http.ServeMux would redirect
+// paths that it considers unclean.
+type handler map[string]http.HandlerFunc
+
+// newHandler returns the handler of all paths.
+func newHandler(v View, metrics prometheus.Gatherer, log *zap.Logger) handler {
+	none := func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, nil) }
+	return handler{
+		"/_haproxy_getconfig": func(w http.ResponseWriter, _ *http.Request) {
+			writeText(w, http.StatusOK, maskPasswords(v.GetConfig()))
+		},
+		"/_haproxy_getpids": func(w http.ResponseWriter, _ *http.Request) {
+			writeText(w, http.StatusOK, joinPIDs(v.PIDs()))
+		},
+		// Routing uses no maps, so they are empty as contract 8 has it.
+		"/_haproxy_getvhostmap": none,
+		"/_haproxy_getappmap":   none,
+		"/_mlb_signal/hup":      signal("SIGHUP", v.Refresh),
+		"/_mlb_signal/usr1":     signal("SIGUSR1", v.Reload),
+		"/_mlb/live": func(w http.ResponseWriter, _ *http.Request) {
+			writeHealth(w, "live", v.Live())
+		},
+		"/_mlb/ready": func(w http.ResponseWriter, _ *http.Request) {
+			writeHealth(w, "ready", v.Ready())
+		},
+		"/_mlb/problems": func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, http.StatusOK, problemList(v.Problems()))
+		},
+		"/_mlb/metrics": promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
+			ErrorLog:      zap.NewStdLog(log),
+			ErrorHandling: promhttp.ContinueOnError,
+		}).ServeHTTP,
+	}
+}
+
+// ServeHTTP answers one request. The path counts as it was sent: HAProxy, which
+// decides what is forwarded, does not decode it either.
+func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if answer, ok := h[r.URL.EscapedPath()]; ok {
+		answer(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	writeBody(w, http.StatusServiceUnavailable, "text/html",
+		[]byte("<html><body><h1>503 Service Unavailable</h1>\nThere is nothing at this address.\n</body></html>\n"))
+}
+
+// signal asks for what the signal of that name would do. The texts are those of
+// contract 8, which scripts compare.
+func signal(name string, ask func(reason string) bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if ask("signal") {
+			writeText(w, http.StatusOK, []byte("Sent "+name+" signal to marathon-lb"))
+			return
+		}
+		writeText(w, http.StatusInternalServerError, []byte("Failed to send "+name+
+			" signal to marathon-lb (exit code 1). Is it in poll mode? There, a pass starts with the next interval only."))
+	}
+}
+
+func joinPIDs(pids []int) []byte {
+	words := make([]string, len(pids))
+	for i, pid := range pids {
+		words[i] = strconv.Itoa(pid)
+	}
+	return []byte(strings.Join(words, " "))
+}
+
+// writeHealth answers with 200 and {"<what>":true}, or with 503 and the reasons.
+func writeHealth(w http.ResponseWriter, what string, why error) {
+	if why == nil {
+		writeJSON(w, http.StatusOK, map[string]any{what: true})
+		return
+	}
+	writeJSON(w, http.StatusServiceUnavailable, map[string]any{what: false, "reasons": reasons(why)})
+}
+
+// reasons takes an error made by errors.Join apart. One that wraps several errors
+// in a sentence of its own stays in one piece.
+func reasons(why error) []string {
+	whole := []string{why.Error()}
+	joined, ok := why.(interface{ Unwrap() []error })
+	if !ok {
+		return whole
+	}
+	var parts []string
+	for _, err := range joined.Unwrap() {
+		parts = append(parts, reasons(err)...)
+	}
+	if strings.Join(parts, "\n") != why.Error() {
+		return whole
+	}
+	return parts
+}
+
+func writeJSON(w http.ResponseWriter, status int, value any) {
+	body, err := json.Marshal(value)
+	if err != nil { // all values are plain, so this is a fault of the program
+		status, body = http.StatusInternalServerError, []byte(`{}`)
+	}
+	writeBody(w, status, "application/json", append(body, '\n'))
+}
+
+// writeText answers with the type text/plain, without a character set (contract 8).
+func writeText(w http.ResponseWriter, status int, body []byte) {
+	writeBody(w, status, "text/plain", body)
+}
+
+func writeBody(w http.ResponseWriter, status int, contentType string, body []byte) {
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a client that is gone needs no answer
+}

@@ -1,0 +1,209 @@
+package admin_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"mlb/admin"
+	"mlb/discovery"
+)
+
+// view is a View made of values; what it was asked for is in asked.
+type view struct {
+	config      string
+	pids        []int
+	live, ready error
+	problems    []discovery.Problem
+	polling     bool
+	asked       chan string
+}
+
+func (v view) GetConfig() []byte             { return []byte(v.config) }
+func (v view) PIDs() []int                   { return v.pids }
+func (v view) Live() error                   { return v.live }
+func (v view) Ready() error                  { return v.ready }
+func (v view) Problems() []discovery.Problem { return v.problems }
+
+func (v view) Refresh(reason string) bool { return v.ask("refresh " + reason) }
+func (v view) Reload(reason string) bool  { return v.ask("reload " + reason) }
+
+func (v view) ask(what string) bool {
+	if v.polling {
+		return false
+	}
+	if v.asked != nil {
+		v.asked <- what
+	}
+	return true
+}
+
+func serve(t *testing.T, v view, method, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	s := admin.New(admin.Config{}, v, prometheus.NewRegistry(), zap.NewNop())
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, target, http.NoBody))
+	return w
+}
+
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	const text, json = "text/plain", "application/json"
+	busy := view{
+		config: "global\n", pids: []int{12, 345}, asked: make(chan string, 10),
+		live:  errors.New("no pass for 10 minutes"),
+		ready: errors.Join(errors.New("marathon is silent"), errors.Join(errors.New("haproxy is down"))),
+		problems: []discovery.Problem{
+			{App: "/a", PortIndex: 0, Label: "HAPROXY_0_MODE", Value: "udp", Reason: "invalid value", Detail: "mode is tcp or http"},
+			{App: "/b", PortIndex: -1, Reason: "unreadable app", Detail: "it is a list"},
+		},
+	}
+	tests := map[string]struct {
+		view        view
+		target      string
+		status      int
+		contentType string
+		body        string
+	}{
+		"configuration":                  {busy, "/_haproxy_getconfig", 200, text, "global\n"},
+		"configuration before the first": {view{}, "/_haproxy_getconfig", 200, text, ""},
+		"process ids without line break": {busy, "/_haproxy_getpids", 200, text, "12 345"},
+		"no process":                     {view{}, "/_haproxy_getpids", 200, text, ""},
+		"map of hosts is empty":          {busy, "/_haproxy_getvhostmap", 200, text, ""},
+		"map of app ids is empty":        {busy, "/_haproxy_getappmap", 200, text, ""},
+		"hup":                            {busy, "/_mlb_signal/hup", 200, text, "Sent SIGHUP signal to marathon-lb"},
+		"usr1":                           {busy, "/_mlb_signal/usr1", 200, text, "Sent SIGUSR1 signal to marathon-lb"},
+		"query does not matter":          {busy, "/_haproxy_getpids?x=1&y", 200, text, "12 345"},
+		"live":                           {view{}, "/_mlb/live", 200, json, `{"live":true}` + "\n"},
+		"not live":                       {busy, "/_mlb/live", 503, json, `{"live":false,"reasons":["no pass for 10 minutes"]}` + "\n"},
+		"ready":                          {view{}, "/_mlb/ready", 200, json, `{"ready":true}` + "\n"},
+		"not ready": {
+			busy, "/_mlb/ready", 503, json,
+			`{"ready":false,"reasons":["marathon is silent","haproxy is down"]}` + "\n",
+		},
+		"a sentence around two errors stays whole": {
+			view{ready: fmt.Errorf("both %w and %w", errors.New("this"), errors.New("that"))},
+			"/_mlb/ready", 503, json, `{"ready":false,"reasons":["both this and that"]}` + "\n",
+		},
+		"no problems": {view{}, "/_mlb/problems", 200, json, `{"problems":[]}` + "\n"},
+		"problems": {
+			busy, "/_mlb/problems", 200, json,
+			`{"problems":[{"app":"/a","port_index":0,"label":"HAPROXY_0_MODE","value":"udp","reason":"invalid value",` +
+				`"detail":"mode is tcp or http"},{"app":"/b","reason":"unreadable app","detail":"it is a list"}]}` + "\n",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, method := range []string{http.MethodGet, http.MethodPost, "BREW"} {
+				r := serve(t, tt.view, method, tt.target)
+				want := []string{strconv.Itoa(tt.status), tt.contentType, strconv.Itoa(len(tt.body)), tt.body}
+				got := []string{
+					strconv.Itoa(r.Code), r.Header().Get("Content-Type"), r.Header().Get("Content-Length"), r.Body.String(),
+				}
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s: status, type, length, body (-want +got):\n%s", method, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestSignalsInPollModeFail(t *testing.T) {
+	t.Parallel()
+	for path, name := range map[string]string{"/_mlb_signal/hup": "SIGHUP", "/_mlb_signal/usr1": "SIGUSR1"} {
+		r := serve(t, view{polling: true}, http.MethodGet, path)
+		want := "Failed to send " + name + " signal to marathon-lb (exit code 1)."
+		got := r.Body.String()
+		if r.Code != http.StatusInternalServerError || !strings.HasPrefix(got, want) || !strings.Contains(got, "poll mode") {
+			t.Errorf("%s: %d %q", path, r.Code, got)
+		}
+	}
+}
+
+func TestSignalsAskForWhatTheSignalDoes(t *testing.T) {
+	t.Parallel()
+	v := view{asked: make(chan string, 2)}
+	for path, want := range map[string]string{"/_mlb_signal/hup": "refresh signal", "/_mlb_signal/usr1": "reload signal"} {
+		serve(t, v, http.MethodGet, path)
+		if got := <-v.asked; got != want {
+			t.Errorf("%s asked for %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestOtherPathsAre503(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{
+		"/", "/haproxy?stats", "/metrics", "/_haproxy_getconfig/", "//_haproxy_getconfig", "/_mlb", "/_mlb_signal/",
+		"/_mlb_signal/../_haproxy_getpids", "/%5fhaproxy_getpids", "*",
+	} {
+		method := http.MethodGet
+		if target == "*" {
+			method = http.MethodOptions
+		}
+		r := serve(t, view{}, method, target)
+		if got := r.Body.String(); r.Code != http.StatusServiceUnavailable || r.Header().Get("Content-Type") != "text/html" ||
+			!strings.Contains(got, "<h1>503 Service Unavailable</h1>") {
+			t.Errorf("%s: %d %q", target, r.Code, got)
+		}
+	}
+}
+
+func TestMetricsAreThoseOfTheRegistry(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewRegistry()
+	c := prometheus.NewCounter(prometheus.CounterOpts{Name: "mlb_things_total", Help: "Things."})
+	if err := reg.Register(c); err != nil {
+		t.Fatal(err)
+	}
+	c.Inc()
+	s := admin.New(admin.Config{}, view{}, reg, zap.NewNop())
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/_mlb/metrics", http.NoBody))
+	if got := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(got, "\nmlb_things_total 1\n") {
+		t.Errorf("%d %s", w.Code, got)
+	}
+}
+
+func TestPasswordsAreMasked(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ config, want string }{
+		"hash":            {"userlist u\n  user bob password $5$salt$hash\n", "userlist u\n  user bob password <secret>\n"},
+		"plain":           {"\tuser bob insecure-password hunter2", "\tuser bob insecure-password <secret>"},
+		"groups before":   {" user bob groups a,b password x", " user bob groups a,b password <secret>"},
+		"groups after":    {" user bob password x groups a,b\n", " user bob password <secret> groups a,b\n"},
+		"several blanks":  {" user\t bob \tpassword   x\r\n", " user\t bob \tpassword   <secret>\r\n"},
+		"quotes":          {` user "a b" password 'p # w' groups "g"`, ` user "a b" password <secret> groups "g"`},
+		"quoted keyword":  {` user bob "password" x`, ` user bob "password" <secret>`},
+		"escapes":         {` user a\ b password x\ y"z \" z"`, ` user a\ b password <secret>`},
+		"empty":           {` user bob password ""`, ` user bob password <secret>`},
+		"confusing names": {" user password password password groups password", " user password password <secret> groups password"},
+		"comment":         {"# user bob password x\n", "# user bob password <secret>\n"},
+		"statistics page": {" stats auth admin:a:b c\n", " stats auth admin:<secret>\n"},
+		"each line for itself": {
+			" user a password x\n user b password y\n", " user a password <secret>\n user b password <secret>\n",
+		},
+		"no user at all":            {"global\n  user haproxy\n  group haproxy\n", "global\n  user haproxy\n  group haproxy\n"},
+		"another directive":         {" username x password y\n", " username x password y\n"},
+		"a user without a password": {" user bob groups a\n", " user bob groups a\n"},
+		"password on the next line": {" user bob\n password x\n", " user bob\n password x\n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := serve(t, view{config: tt.config}, http.MethodGet, "/_haproxy_getconfig").Body.String()
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("configuration (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

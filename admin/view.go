@@ -1,0 +1,30 @@
+package admin
+
+import "mlb/discovery"
+
+// View is what the interface shows and whom it asks. Its methods are called from
+// many goroutines at once and must not block for longer than a client would wait.
+type View interface {
+	// GetConfig returns the configuration that HAProxy was started with, as it is;
+	// passwords are masked by this package. It is empty as long as there is none.
+	// The slice is only read.
+	GetConfig() []byte
+	// PIDs returns the process ids of HAProxy's master and all its workers. Two
+	// are the steady state; clients take more for a reload that is in progress.
+	PIDs() []int
+	// Live returns why mlb makes no progress, or nil if it does.
+	Live() error
+	// Ready returns why the routes cannot be relied on, or nil if they can. The
+	// parts of an error made by errors.Join are shown one by one.
+	Ready() error
+	// Problems returns what is wrong in the input, in the order in which it is to
+	// be shown.
+	Problems() []discovery.Problem
+	// Refresh asks for everything to be fetched and applied, as the signal HUP
+	// does, and does not wait for it. reason goes to the log. It reports whether
+	// somebody is there to do it; in poll mode nobody is.
+	Refresh(reason string) bool
+	// Reload asks for HAProxy to be reloaded with the configuration on disk, as
+	// the signal USR1 does; otherwise it is like Refresh.
+	Reload(reason string) bool
+}
