@@ -175,6 +175,15 @@ func TestStaleSocketIsReplaced(t *testing.T) {
 	if err = l.Close(); err != nil {
 		t.Fatal(err)
 	}
+	// Not at once: a process that another test forks has a copy until it executes.
+	haproxytest.Eventually(t, "nobody listens on the old socket", func() bool {
+		var d net.Dialer
+		c, dialErr := d.DialContext(t.Context(), "unix", socket)
+		if dialErr == nil {
+			dialErr = c.Close()
+		}
+		return errors.Is(dialErr, syscall.ECONNREFUSED)
+	})
 	start(t, admin.Config{Socket: socket}, view{})
 	waitFor(t, "unix", socket)
 }
