@@ -1,0 +1,171 @@
+package render_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"mlb/discovery"
+	"mlb/haproxy"
+	"mlb/haproxy/render"
+	"mlb/templates"
+)
+
+func web(app string, port int, hosts ...string) haproxy.Proxy {
+	s := discovery.Service{
+		App: app, ServicePort: port, Mode: discovery.ModeHTTP, Balance: "roundrobin", Hosts: hosts,
+		Endpoints: []discovery.Endpoint{{
+			Task: "t", Agent: "10.0.0.1", Address: netip.MustParseAddr("10.0.0.1"), Port: 31000 + port%1000, State: discovery.Ready,
+		}},
+	}
+	return haproxy.Proxy{Service: s, Name: haproxy.BackendName(app, port), Bind: haproxy.JoinBind("*", port)}
+}
+
+func newRenderer(t testing.TB, overrides render.Overrides) *render.Renderer {
+	t.Helper()
+	r, err := render.New(frame(), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A template with an unknown placeholder is an error at start that names all bad
+// ones (D34).
+func TestBadPlaceholderIsAStartError(t *testing.T) {
+	t.Parallel()
+	_, err := render.New(frame(), render.Overrides{
+		"BACKEND_HEAD": "backend {backends}\n", "FRONTEND_HEAD": "frontend {}\n", "BACKEND_HTTP_OPTIONS": "  # { raw }\n",
+	})
+	if !errors.Is(err, templates.ErrPlaceholder) {
+		t.Fatalf("got %v, want ErrPlaceholder", err)
+	}
+	for _, want := range []string{"HAPROXY_BACKEND_HEAD: {backends}", "HAPROXY_FRONTEND_HEAD: {}"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not name %s", err, want)
+		}
+	}
+}
+
+// Each line that a service wrote leads back to it, and no line of the frame leads
+// to a service.
+func TestEveryLineHasItsOwner(t *testing.T) {
+	t.Parallel()
+	text := newRenderer(t, nil).Render([]haproxy.Proxy{web("/a", 10001, "a.example.com"), web("/b", 10002, "b.example.com")})
+	for i, line := range strings.Split(strings.TrimSuffix(text.Config, "\n"), "\n") {
+		owner, ok := text.Owner(i + 1)
+		want := ""
+		switch {
+		case strings.Contains(line, "a_10001"):
+			want = "/a"
+		case strings.Contains(line, "b_10002"):
+			want = "/b"
+		default:
+			continue
+		}
+		if !ok || owner.App != want {
+			t.Errorf("line %d %q: owner %q (%t), want %q", i+1, line, owner.App, ok, want)
+		}
+	}
+	if o, ok := text.Owner(1); ok {
+		t.Errorf("line 1 belongs to %q, want to nobody", o.App)
+	}
+}
+
+// A change of tasks changes nothing but server lines, so it never needs a reload.
+func TestTasksChangeServersOnly(t *testing.T) {
+	t.Parallel()
+	r := newRenderer(t, nil)
+	before := []haproxy.Proxy{web("/a", 10001, "a.example.com"), web("/b", 10002)}
+	after := slices.Clone(before)
+	after[0].Endpoints = append(slices.Clone(before[0].Endpoints), discovery.Endpoint{
+		Task: "t2", Agent: "10.0.0.2", Address: netip.MustParseAddr("10.0.0.2"), Port: 31002, State: discovery.Draining,
+	})
+	after[1].Endpoints = nil
+	plan := haproxy.Diff(parse(t, r.Render(before).Config), parse(t, r.Render(after).Config), haproxy.Version{Major: 2, Minor: 6})
+	if len(plan.Reasons) > 0 {
+		t.Errorf("reasons for a reload: %v", plan.Reasons)
+	}
+	if len(plan.Steps) != 2 {
+		t.Errorf("steps %v, want one added and one removed server", plan.Steps)
+	}
+}
+
+func parse(t testing.TB, text string) haproxy.Config {
+	t.Helper()
+	c, err := haproxy.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Equal input gives equal bytes, whatever order it was found in.
+func TestRenderDependsOnValuesOnly(t *testing.T) {
+	t.Parallel()
+	var services []discovery.Service
+	for port := 10001; port < 10020; port++ {
+		services = append(services, web("/app"+string(rune('a'+port%7)), port, "x.example.com").Service)
+	}
+	r := newRenderer(t, nil)
+	first := ""
+	for range 10 {
+		rand.Shuffle(len(services), func(i, j int) { services[i], services[j] = services[j], services[i] })
+		proxies, _ := haproxy.Claim(services, haproxy.Claims{})
+		text := r.Render(proxies).Config
+		if first == "" {
+			first = text
+		}
+		if text != first {
+			t.Fatal("another order of services gave another text")
+		}
+	}
+}
+
+// Whatever a label holds, the text parsed again has exactly the sections that were
+// meant.
+func FuzzServerTemplate(f *testing.F) {
+	f.Add("  server {serverName} {host_ipv4}:{port}\n")
+	f.Add("  server x 1.2.3.4:5\nglobal\n")
+	f.Add("  server x unix@/s\n")
+	f.Add("listen x\n bind :1")
+	f.Add("server \\\n x")
+	f.Add("  server {serverName} {host_ipv4}:{port} 'check\n")
+	f.Fuzz(func(t *testing.T, template string) {
+		p := web("/a", 10001, "a.example.com")
+		p.Overrides = []discovery.Override{{Template: "BACKEND_SERVER_OPTIONS", Text: template}}
+		c := parse(t, newRenderer(t, nil).Render([]haproxy.Proxy{p, web("/b", 10002)}).Config)
+		var keys []string
+		for _, s := range c.Sections {
+			keys = append(keys, s.Key())
+		}
+		want := []string{
+			"global ", "defaults ", "listen stats", "frontend marathon_http_in", "frontend marathon_http_appid_in",
+			"frontend marathon_https_in", "frontend a_10001", "frontend b_10002", "backend a_10001", "backend b_10002",
+		}
+		without := slices.DeleteFunc(slices.Clone(want), func(k string) bool { return strings.HasSuffix(k, "a_10001") })
+		if !slices.Equal(keys, want) && !slices.Equal(keys, without) {
+			t.Errorf("sections %q", keys)
+		}
+	})
+}
+
+func BenchmarkRender(b *testing.B) {
+	for _, n := range []int{10, 1000, 10000} {
+		b.Run("apps="+strconv.Itoa(n), func(b *testing.B) {
+			proxies := make([]haproxy.Proxy, n)
+			for i := range proxies {
+				proxies[i] = web("/app"+strconv.Itoa(i), 10001+i, "h"+strconv.Itoa(i)+".example.com")
+			}
+			r := newRenderer(b, nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Render(proxies)
+			}
+		})
+	}
+}
