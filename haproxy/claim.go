@@ -170,7 +170,16 @@ func addressesClash(a, b string) bool {
 	if familyA != familyB && familyA != 0 && familyB != 0 {
 		return false
 	}
-	return anyA || anyB || a == b
+	return anyA || anyB || canonicalAddress(a) == canonicalAddress(b)
+}
+
+// canonicalAddress writes an address in one way; a name stays as it is.
+func canonicalAddress(address string) string {
+	a, err := netip.ParseAddr(strings.Trim(address, "[]"))
+	if err != nil {
+		return address
+	}
+	return a.String()
 }
 
 // bindFamily returns 4 or 6, or 0 for a name, and whether the address stands for

@@ -41,6 +41,9 @@ func (st Step) addCommands(target string) []string {
 	if _, ok := st.Server.Keyword("check"); ok {
 		commands = append(commands, "enable health "+target)
 	}
+	if _, ok := st.Server.Keyword("agent-check"); ok {
+		commands = append(commands, "enable agent "+target)
+	}
 	if st.Server.Ready() {
 		commands = append(commands, "set server "+target+" state ready")
 	}

@@ -29,6 +29,9 @@ type Section struct {
 	// one way, comments and blank lines dropped. Two sections with equal
 	// skeletons differ at most in their servers.
 	Skeleton []string
+	// Defaults are the skeleton lines of the defaults sections that apply to a
+	// section, without their heads; what comes later counts. Nil if none does.
+	Defaults []string
 	// Servers are the server lines in file order.
 	Servers []Server
 }
@@ -80,7 +83,9 @@ func Parse(text string) (Config, error) {
 
 func (s *Section) add(line string, words []string) {
 	if len(words) > 0 && words[0] == "server" && (s.Kind == "backend" || s.Kind == "listen") {
-		s.Servers = append(s.Servers, parseServer(line, words))
+		server := parseServer(line, words)
+		server.Position = len(s.Lines)
+		s.Servers = append(s.Servers, server)
 		return
 	}
 	s.Lines = append(s.Lines, line)
@@ -102,53 +107,92 @@ func joinWords(words []string) string {
 	return strings.Join(out, " ")
 }
 
-// resolve completes each server with what default-server lines add to it.
+// resolve completes each section with the defaults that apply to it and each
+// server with what default-server lines add to it.
 func (c *Config) resolve() {
-	var inherited []Keyword
+	var last []string
+	named := map[string][]string{}
 	for i := range c.Sections {
 		s := &c.Sections[i]
-		if s.Kind == "defaults" {
-			inherited = s.defaultServer(nil)
-			continue
-		}
-		if len(s.Servers) == 0 {
-			continue
-		}
-		base := s.defaultServer(inherited)
-		for j := range s.Servers {
-			s.Servers[j].effective(base)
+		switch s.Kind {
+		case "defaults":
+			s.Defaults, _ = s.from(named)
+			last = slices.Concat(s.Defaults, s.Skeleton[1:])
+			named[s.Name] = last
+		case "frontend", "backend", "listen":
+			var ok bool
+			if s.Defaults, ok = s.from(named); !ok {
+				s.Defaults = last
+			}
+			s.resolveServers()
 		}
 	}
 }
 
-// defaultServer returns the keywords that default-server lines of the section
+// from returns the lines of the defaults section that the head of the section
+// names, and whether it names one (HAProxy's manual, section 4).
+func (s *Section) from(named map[string][]string) ([]string, bool) {
+	words := strings.Split(s.Skeleton[0], " ")
+	if i := slices.Index(words, "from"); i > 0 && i+1 < len(words) {
+		return named[words[i+1]], true
+	}
+	return nil, false
+}
+
+// resolveServers lays each server over the default-server lines before it.
+func (s *Section) resolveServers() {
+	if len(s.Servers) == 0 {
+		return
+	}
+	base := defaultServer(nil, s.Defaults)
+	read := 0
+	for i := range s.Servers {
+		srv := &s.Servers[i]
+		base = defaultServer(base, s.Lines[read:srv.Position])
+		read = srv.Position
+		srv.effective(base)
+	}
+}
+
+// defaultServer returns the keywords that the default-server ones among the lines
 // lay over the inherited ones.
-func (s Section) defaultServer(inherited []Keyword) []Keyword {
-	base := slices.Clone(inherited)
-	for _, line := range s.Skeleton {
-		words, err := Words(line)
-		if err == nil && len(words) > 0 && words[0] == "default-server" {
-			base = mergeKeywords(base, parseKeywords(words[1:]))
+func defaultServer(inherited []Keyword, lines []string) []Keyword {
+	for _, line := range lines {
+		if !strings.Contains(line, "default-server") {
+			continue
+		}
+		if words, err := Words(line); err == nil && len(words) > 0 && words[0] == "default-server" {
+			inherited = mergeKeywords(inherited, parseKeywords(words[1:]))
 		}
 	}
-	return base
+	return inherited
 }
 
-// Text writes the configuration out again. For a parsed text it differs from the
-// original at most in where the server lines of a section stand: they come last.
+// Text writes the configuration out again. For a parsed text it is the original,
+// with a line break at its end.
 func (c Config) Text() string {
 	var b strings.Builder
 	for _, s := range c.Sections {
-		for _, l := range s.Lines {
-			b.WriteString(l)
-			b.WriteByte('\n')
-		}
-		for _, srv := range s.Servers {
-			b.WriteString(srv.Line)
+		s.write(&b)
+	}
+	return b.String()
+}
+
+// write writes the lines of the section, each server where it belongs.
+func (s Section) write(b *strings.Builder) {
+	written := 0
+	upTo := func(n int) {
+		for ; written < min(n, len(s.Lines)); written++ {
+			b.WriteString(s.Lines[written])
 			b.WriteByte('\n')
 		}
 	}
-	return b.String()
+	for _, srv := range s.Servers {
+		upTo(srv.position(len(s.Lines)))
+		b.WriteString(srv.Line)
+		b.WriteByte('\n')
+	}
+	upTo(len(s.Lines))
 }
 
 // Section returns the section of a kind and name.

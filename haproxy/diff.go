@@ -3,6 +3,7 @@ package haproxy
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +16,7 @@ import (
 // matter; no step leaves a backend without a ready server that had one before
 // and has one after.
 func Diff(running, desired Config, v Version) Plan {
-	d := differ{version: v, references: references(running)}
+	d := differ{version: v, running: running}
 	d.sections(running, desired)
 	slices.SortFunc(d.plan.Steps, compareSteps)
 	slices.SortFunc(d.plan.Reasons, compareReasons)
@@ -25,7 +26,8 @@ func Diff(running, desired Config, v Version) Plan {
 
 type differ struct {
 	version    Version
-	references map[string]string
+	running    Config
+	references map[string]string // made when it is first needed
 	plan       Plan
 }
 
@@ -39,23 +41,27 @@ func (d *differ) step(kind StepKind, backend string, s Server) {
 
 func (d *differ) sections(running, desired Config) {
 	before, after := index(running), index(desired)
-	var common []string
+	place := make(map[sectionKey]int, len(before)) // among the sections that stay
+	seen := map[sectionKey]int{}
 	for _, s := range running.Sections {
-		if _, ok := after[s.Key()]; !ok {
+		key := nextKey(seen, s)
+		if _, ok := after[key]; !ok {
 			d.reason(ReasonSectionRemoved, s.Key(), "section is no longer wanted")
 			continue
 		}
-		common = append(common, s.Key())
+		place[key] = len(place)
 	}
 	at := 0
 	ordered := true
+	clear(seen)
 	for _, s := range desired.Sections {
-		old, ok := before[s.Key()]
+		key := nextKey(seen, s)
+		old, ok := before[key]
 		if !ok {
 			d.reason(ReasonSectionAdded, s.Key(), "section is new")
 			continue
 		}
-		ordered = ordered && at < len(common) && common[at] == s.Key()
+		ordered = ordered && place[key] == at
 		at++
 		if i := firstDifference(old.Skeleton, s.Skeleton); i >= 0 {
 			d.reason(ReasonSectionChanged, s.Key(), "line %q became %q", lineAt(old.Skeleton, i), lineAt(s.Skeleton, i))
@@ -67,14 +73,27 @@ func (d *differ) sections(running, desired Config) {
 	}
 }
 
-// index maps section keys to sections. Of two sections with one key the first
-// counts; HAProxy refuses such a file anyway.
-func index(c Config) map[string]Section {
-	out := make(map[string]Section, len(c.Sections))
+// sectionKey identifies a section in a text. Several sections may have one kind
+// and name, as global and unnamed defaults sections do: nth counts them from 0.
+type sectionKey struct {
+	kind, name string
+	nth        int
+}
+
+// nextKey returns the key of a section; seen counts those before it.
+func nextKey(seen map[sectionKey]int, s Section) sectionKey {
+	key := sectionKey{kind: s.Kind, name: s.Name}
+	nth := seen[key]
+	seen[key]++
+	key.nth = nth
+	return key
+}
+
+func index(c Config) map[sectionKey]Section {
+	seen := make(map[sectionKey]int, len(c.Sections))
+	out := make(map[sectionKey]Section, len(c.Sections))
 	for _, s := range c.Sections {
-		if _, ok := out[s.Key()]; !ok {
-			out[s.Key()] = s
-		}
+		out[nextKey(seen, s)] = s
 	}
 	return out
 }
@@ -161,7 +180,7 @@ func (d *differ) add(sec Section, s Server, obstacle string, ids map[string]bool
 			return
 		}
 	}
-	if _, ok := s.Keyword("cookie"); !ok && sec.persists() {
+	if _, ok := s.Keyword("cookie"); !ok && sec.persists(d.version) {
 		d.reason(ReasonServerOption, sec.Key(), "server %s has no cookie value in a backend that sets one", s.Name)
 		return
 	}
@@ -172,6 +191,9 @@ func (d *differ) add(sec Section, s Server, obstacle string, ids map[string]bool
 }
 
 func (d *differ) remove(sec Section, s Server) {
+	if d.references == nil {
+		d.references = references(d.running)
+	}
 	if by, ok := d.references[sec.Name+"/"+s.Name]; ok {
 		d.reason(ReasonServerInUse, sec.Key(), "server %s is named by %s", s.Name, by)
 		return
@@ -194,6 +216,10 @@ func (d *differ) change(sec Section, was, s Server) {
 		return
 	case weight != oldWeight && !validWeight(weight):
 		d.reason(ReasonServerOption, sec.Key(), "weight of server %s: %q", s.Name, weight)
+		return
+	case weight != oldWeight && sec.staticBalance() != "":
+		d.reason(ReasonAlgorithm, sec.Key(), "%s: the weight of server %s cannot change at run time",
+			sec.staticBalance(), s.Name)
 		return
 	}
 	if was.Address != s.Address {
@@ -225,22 +251,40 @@ func literalAddress(s string) bool {
 	return err == nil && ap.Port() != 0 && ap.Addr().Zone() == ""
 }
 
+// lines yields the words of the lines that apply to the section, those of its
+// defaults first. A quoted word that holds blanks comes in pieces; the first words
+// of directives never do.
+func (s Section) lines(yield func([]string) bool) {
+	for _, part := range [][]string{s.Defaults, s.Skeleton} {
+		for _, line := range part {
+			if !yield(strings.Split(line, " ")) {
+				return
+			}
+		}
+	}
+}
+
 // dynamicObstacle returns why the running section takes no new servers, or "".
-// Dynamic servers need an algorithm that can be changed at run time (management
-// guide, section 9.3, add server).
 func (s Section) dynamicObstacle() string {
+	for f := range s.lines {
+		if f[0] == "server-template" || f[0] == "dispatch" {
+			return f[0] + " in the section"
+		}
+	}
+	return s.staticBalance()
+}
+
+// staticBalance returns the algorithm if it is one that takes no new servers and
+// no other weights at run time, or "" (management guide, section 9.3, add server
+// and set weight).
+func (s Section) staticBalance() string {
 	balance, hash := "roundrobin", "map-based"
-	for _, line := range s.Skeleton {
-		f := strings.Fields(line)
+	for f := range s.lines {
 		switch {
 		case len(f) > 1 && f[0] == "balance":
 			balance = f[1]
 		case len(f) > 1 && f[0] == "hash-type":
 			hash = f[1]
-		case f[0] == "server-template":
-			return "server-template in the section"
-		case f[0] == "dispatch":
-			return "dispatch in the section"
 		}
 	}
 	name, _, _ := strings.Cut(balance, "(")
@@ -256,34 +300,47 @@ func (s Section) dynamicObstacle() string {
 	return "balance " + balance + " with a map-based hash"
 }
 
-// persists reports whether the section inserts a persistence cookie whose values
-// come from the server lines.
-func (s Section) persists() bool {
-	for _, line := range s.Skeleton {
-		f := strings.Fields(line)
+// persists reports whether a server without a cookie value would break the
+// persistence of the section: HAProxy deletes the cookies of its clients. With
+// "dynamic" HAProxy computes the values itself, for added servers since 3.4.
+func (s Section) persists(v Version) bool {
+	for f := range s.lines {
 		if f[0] == "cookie" {
-			return !slices.Contains(f, "dynamic")
+			return !slices.Contains(f, "dynamic") || !v.AtLeast(3, 4)
 		}
 	}
 	return false
 }
+
+// serverFetch finds the servers that sample fetches name (HAProxy's manual,
+// section 7.3.2).
+var serverFetch = regexp.MustCompile(`\b(srv_\w+)\(([^,)\s]+)`)
 
 // references returns, for each "backend/server" that another directive names,
 // that directive. HAProxy does not delete such a server.
 func references(c Config) map[string]string {
 	out := map[string]string{}
 	for _, s := range c.Sections {
+		add := func(by, target string) {
+			if !strings.Contains(target, "/") {
+				target = s.Name + "/" + target
+			}
+			out[target] = by
+		}
 		for _, line := range s.Skeleton {
-			if f := strings.Fields(line); len(f) > 1 && f[0] == "use-server" {
-				out[s.Name+"/"+f[1]] = "use-server"
+			if f := strings.Split(line, " "); len(f) > 1 && f[0] == "use-server" {
+				add(f[0], f[1])
+			}
+			if !strings.Contains(line, "srv_") {
+				continue
+			}
+			for _, found := range serverFetch.FindAllStringSubmatch(line, -1) {
+				add(found[1], found[2])
 			}
 		}
 		for _, srv := range s.Servers {
 			if target, ok := srv.Keyword("track"); ok {
-				if !strings.Contains(target, "/") {
-					target = s.Name + "/" + target
-				}
-				out[target] = "track"
+				add("track", target)
 			}
 		}
 	}

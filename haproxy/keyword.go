@@ -28,31 +28,34 @@ type keywordSpec struct {
 // option returns what is known about an option of server lines (HAProxy's manual,
 // section 5.2) and since when the add server command takes it (management guide,
 // section 9.3, and measured on 2.6). An option that is not here makes a server
-// that only a reload can add.
+// that only a reload can add. So do crt and crl-file: the command takes them, but
+// reads no file that HAProxy did not read at its start.
 func option(name string) (spec keywordSpec, ok bool) {
 	base := Version{2, 6}
 	switch name {
-	case "agent-check", "backup", "check", "check-ssl", "disabled", "enabled", "send-proxy", "send-proxy-v2", "ssl":
+	case "agent-check", "allow-0rtt", "backup", "check", "check-send-proxy", "check-ssl", "check-via-socks4",
+		"disabled", "enabled", "force-sslv3", "force-tlsv10", "force-tlsv11", "force-tlsv12", "force-tlsv13",
+		"no-backup", "no-send-proxy", "no-send-proxy-v2", "no-ssl-reuse", "no-sslv3", "no-tls-tickets",
+		"no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13", "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl",
+		"send-proxy-v2-ssl-cn", "ssl", "tfo", "tls-tickets":
 		return keywordSpec{0, base}, true
-	case "addr", "alpn", "ca-file", "check-proto", "check-sni", "downinter", "error-limit", "fall", "fastinter",
-		"id", "inter", "maxconn", "maxqueue", "minconn", "observe", "on-marked-down", "pool-max-conn", "port",
-		"proto", "rise", "slowstart", "sni", "source", "track", "verify", "weight", "ws":
+	case "addr", "agent-addr", "agent-inter", "agent-port", "agent-send", "alpn", "ca-file", "check-alpn",
+		"check-proto", "check-sni", "ciphers", "ciphersuites", "downinter", "error-limit", "fall", "fastinter",
+		"id", "inter", "maxconn", "maxqueue", "minconn", "npn", "observe", "on-error", "on-marked-down",
+		"on-marked-up", "pool-low-conn", "pool-max-conn", "pool-purge-delay", "port", "proto",
+		"proxy-v2-options", "rise", "slowstart", "sni", "source", "ssl-max-ver", "ssl-min-ver", "track",
+		"verify", "verifyhost", "weight", "ws":
 		return keywordSpec{1, base}, true
 	case "shard":
 		return keywordSpec{1, Version{2, 8}}, true
 	case "cookie":
 		return keywordSpec{1, Version{3, 0}}, true
-	case "allow-0rtt", "check-send-proxy", "check-via-socks4", "force-sslv3", "force-tlsv10", "force-tlsv11",
-		"force-tlsv12", "force-tlsv13", "no-agent-check", "no-backup", "no-check", "no-check-ssl", "no-send-proxy",
-		"no-send-proxy-v2", "no-ssl", "no-ssl-reuse", "no-sslv3", "no-tls-tickets", "no-tlsv10", "no-tlsv11",
-		"no-tlsv12", "no-tlsv13", "no-verifyhost", "send-proxy-v2-ssl", "send-proxy-v2-ssl-cn", "ssl-reuse",
-		"stick", "strict-maxconn", "tfo", "tls-tickets":
+	case "no-agent-check", "no-check", "no-check-ssl", "no-ssl", "no-verifyhost", "ssl-reuse", "stick",
+		"strict-maxconn":
 		return keywordSpec{}, true
-	case "agent-addr", "agent-inter", "agent-port", "agent-send", "check-alpn", "ciphers", "ciphersuites",
-		"crl-file", "crt", "guid", "hash-key", "idle-ping", "init-addr", "init-state", "log-bufsize", "log-proto",
-		"max-reuse", "namespace", "npn", "on-error", "on-marked-up", "pool-low-conn", "pool-purge-delay",
-		"proxy-v2-options", "redir", "resolve-net", "resolve-opts", "resolve-prefer", "resolvers", "socks4",
-		"ssl-max-ver", "ssl-min-ver", "tcp-ut", "verifyhost":
+	case "crl-file", "crt", "guid", "hash-key", "idle-ping", "init-addr", "init-state", "log-bufsize", "log-proto",
+		"max-reuse", "namespace", "redir", "resolve-net", "resolve-opts", "resolve-prefer", "resolvers", "socks4",
+		"tcp-ut":
 		return keywordSpec{args: 1}, true
 	}
 	return keywordSpec{}, false

@@ -11,7 +11,7 @@ import (
 	"mlb/discovery"
 )
 
-// Clean replaces every byte outside A-Z, a-z, 0-9 and "-" by "_". It is the
+// Clean replaces every character outside A-Z, a-z, 0-9 and "-" by "_". It is the
 // clean() of the contract's section 6.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -46,7 +46,8 @@ const (
 // StepKind says what a step does to its server.
 type StepKind string
 
-// The kinds of steps, in the order in which a plan does them.
+// The kinds of steps, in the order in which a plan does them. A SetWeight to 0
+// comes after EnableServer.
 const (
 	// AddServer adds the server; it is in rotation afterwards unless its line
 	// says disabled.
@@ -64,10 +65,6 @@ const (
 	RemoveServer StepKind = "remove"
 )
 
-func (k StepKind) rank() int {
-	return slices.Index([]StepKind{AddServer, SetAddress, SetWeight, EnableServer, DrainServer, RemoveServer}, k)
-}
-
 // Step is one runtime update of one server.
 type Step struct {
 	// Kind is what is done.
@@ -79,10 +76,32 @@ type Step struct {
 	Server Server
 }
 
-// compareSteps orders steps by kind, backend and server name, so that equal
-// differences give equal plans.
+// rank orders the kinds of steps. A weight of zero takes a server out of rotation,
+// so it comes with those that do.
+func (st Step) rank() int {
+	switch st.Kind {
+	case AddServer:
+		return 0
+	case SetAddress:
+		return 1
+	case SetWeight:
+		if w, _ := st.Server.Keyword("weight"); w == "0" {
+			return 4
+		}
+		return 2
+	case EnableServer:
+		return 3
+	case DrainServer:
+		return 5
+	case RemoveServer:
+	}
+	return 6
+}
+
+// compareSteps orders steps by what they do, backend and server name, so that
+// equal differences give equal plans.
 func compareSteps(a, b Step) int {
-	return cmp.Or(cmp.Compare(a.Kind.rank(), b.Kind.rank()), cmp.Compare(a.Backend, b.Backend),
+	return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Backend, b.Backend),
 		cmp.Compare(a.Server.Name, b.Server.Name))
 }
 
@@ -138,6 +157,9 @@ func (st Step) apply(s Server) Server {
 		}
 		return s.with("weight", w)
 	case EnableServer:
+		if _, ok := st.Server.Keyword("enabled"); ok { // against a default-server line
+			return s.with("enabled", "")
+		}
 		return s.cut("disabled")
 	case DrainServer:
 		return s.with("disabled", "")

@@ -17,6 +17,17 @@ type Server struct {
 	Keywords []Keyword
 	// Line is the text of the line as written.
 	Line string
+	// Position is the number of the section's Lines that stand before this one.
+	// Zero means all of them.
+	Position int
+}
+
+// position returns how many of n lines stand before the server.
+func (s Server) position(n int) int {
+	if s.Position == 0 {
+		return n
+	}
+	return min(s.Position, n)
 }
 
 // Keyword is one server option with its arguments.

@@ -36,10 +36,11 @@ func isSpecial(r rune) bool {
 }
 
 // Words splits a configuration line into its words as HAProxy does: blanks
-// separate, "#" outside quotes starts a comment, backslash and both kinds of
-// quotes as in section 2.2 of its manual. Environment variables are not
-// expanded: a word holding one is returned with its "$". An empty or comment
-// line has no words.
+// separate, "#" outside quotes starts a comment, both kinds of quotes as in section
+// 2.2 of its manual. A backslash that starts none of the escapes described there
+// stands for itself, as in a regular expression. Environment variables are not
+// expanded: a word holding one is returned with its "$". An empty or comment line
+// has no words.
 func Words(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
@@ -66,7 +67,7 @@ func Words(line string) ([]string, error) {
 			}
 			inWord = true
 			i = end
-		case c == '\\' && i+1 < len(line):
+		case c == '\\':
 			i = escaped(line, i, &word)
 			inWord = true
 		default:
@@ -88,7 +89,10 @@ func quoted(line string, i int, word *strings.Builder) (int, error) {
 		switch {
 		case line[i] == quote:
 			return i, nil
-		case quote == '"' && line[i] == '\\' && i+1 < len(line):
+		case quote == '"' && strings.HasPrefix(line[i:], `\$`):
+			word.WriteByte('$') // outside of quotes, "$" needs no escape and has none
+			i++
+		case quote == '"' && line[i] == '\\':
 			i = escaped(line, i, word)
 		default:
 			word.WriteByte(line[i])
@@ -98,15 +102,21 @@ func quoted(line string, i int, word *strings.Builder) (int, error) {
 }
 
 // escaped reads the escape that starts at the backslash at i and returns the
-// index of its last byte.
+// index of its last byte, which is i if it is none.
 func escaped(line string, i int, word *strings.Builder) int {
-	switch c := line[i+1]; c {
+	c := byte(0)
+	if i+1 < len(line) {
+		c = line[i+1]
+	}
+	switch c {
 	case 'n':
 		word.WriteByte('\n')
 	case 'r':
 		word.WriteByte('\r')
 	case 't':
 		word.WriteByte('\t')
+	case ' ', '#', '\\', '"', '\'':
+		word.WriteByte(c)
 	case 'x':
 		if i+3 < len(line) {
 			if v, ok := hexByte(line[i+2 : i+4]); ok {
@@ -114,9 +124,10 @@ func escaped(line string, i int, word *strings.Builder) int {
 				return i + 3
 			}
 		}
-		word.WriteString(`\x`)
+		word.WriteString(`\x`) // HAProxy refuses the line
 	default:
-		word.WriteByte(c)
+		word.WriteByte('\\')
+		return i
 	}
 	return i + 1
 }
