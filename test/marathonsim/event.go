@@ -79,7 +79,7 @@ func (c *Cluster) publishDeployment(kind string, d *deployment, members ...membe
 		light = append([]member{{"id", d.id}}, light...)
 	}
 	e := newEvent(kind, now, light...)
-	if c.features.heavyPlans {
+	if d.original != nil {
 		heavy := append([]member{{"plan", d.plan(d.original, d.target)}}, members...)
 		if kind == "deployment_success" || kind == "deployment_failed" {
 			heavy = append([]member{{"id", d.id}}, heavy...)

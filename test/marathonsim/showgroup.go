@@ -2,6 +2,7 @@ package marathonsim
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -10,43 +11,87 @@ import (
 // tree is the apps and groups by the group they are in.
 type tree struct {
 	apps   map[string][]*appState
-	groups map[string][]string
+	groups map[string][]*group
+	root   *group
 }
 
+// tree returns the apps and groups as they are. c.mu is held.
 func (c *Cluster) tree() tree {
-	t := tree{apps: map[string][]*appState{}, groups: map[string][]string{}}
-	for _, a := range c.order {
+	return treeOf(c.order, c.groups)
+}
+
+func treeOf(apps []*appState, groups map[string]*group) tree {
+	t := tree{apps: map[string][]*appState{}, groups: map[string][]*group{}, root: groups["/"]}
+	for _, a := range apps {
 		p := parentID(a.id)
 		t.apps[p] = append(t.apps[p], a)
 	}
-	for _, id := range slices.Sorted(maps.Keys(c.groups)) {
+	for _, id := range slices.Sorted(maps.Keys(groups)) {
 		if id != "/" {
 			p := parentID(id)
-			t.groups[p] = append(t.groups[p], id)
+			t.groups[p] = append(t.groups[p], groups[id])
 		}
 	}
 	return t
 }
 
-// showRoot returns the root group as events carry it. c.mu is held.
-func (c *Cluster) showRoot() json.RawMessage {
-	return c.showGroup("/", groupEmbeds{groups: true, apps: true, pods: true})
+// showRoot returns the root group as it will be after a change, for events that
+// announce it. c.mu is held.
+func (c *Cluster) showRoot(change *changeSet, version string) json.RawMessage {
+	next := map[string]*definition{}
+	for _, def := range change.set {
+		next[def.ID] = def
+	}
+	var apps []*appState
+	for _, a := range c.order {
+		if !slices.Contains(change.remove, a.id) {
+			apps = append(apps, &appState{id: a.id, def: cmp.Or(next[a.id], a.def)})
+			delete(next, a.id)
+		}
+	}
+	for _, def := range change.set {
+		if next[def.ID] != nil {
+			apps = append(apps, &appState{id: def.ID, def: def})
+		}
+	}
+	groups := maps.Clone(c.groups)
+	for _, id := range change.removeGroups {
+		delete(groups, id)
+	}
+	for _, g := range change.groups {
+		groups[g.id] = &group{id: g.id, dependencies: g.dependencies, version: version}
+	}
+	for _, id := range slices.Concat(ids(change.set), change.remove) {
+		for p := parentID(id); ; p = parentID(p) {
+			g := group{id: p, version: version}
+			if old := groups[p]; old != nil {
+				g.dependencies = old.dependencies
+			}
+			groups[p] = &g
+			if p == "/" {
+				break
+			}
+		}
+	}
+	t := treeOf(apps, groups)
+	var b bytes.Buffer
+	c.writeGroup(&b, t, t.root, groupEmbeds{groups: true, apps: true, pods: true})
+	return b.Bytes()
 }
 
 // showGroup returns a group as the API shows it. c.mu is held.
 func (c *Cluster) showGroup(id string, e groupEmbeds) json.RawMessage {
 	var b bytes.Buffer
-	c.writeGroup(&b, c.tree(), id, e)
+	c.writeGroup(&b, c.tree(), c.groups[id], e)
 	return b.Bytes()
 }
 
-func (c *Cluster) writeGroup(b *bytes.Buffer, t tree, id string, e groupEmbeds) {
-	g := c.groups[id]
+func (c *Cluster) writeGroup(b *bytes.Buffer, t tree, g *group, e groupEmbeds) {
 	b.WriteString(`{"id":`)
-	b.Write(encode(id))
+	b.Write(encode(g.id))
 	if e.apps {
 		b.WriteString(`,"apps":[`)
-		for i, a := range t.apps[id] {
+		for i, a := range t.apps[g.id] {
 			if i > 0 {
 				b.WriteByte(',')
 			}
@@ -60,7 +105,7 @@ func (c *Cluster) writeGroup(b *bytes.Buffer, t tree, id string, e groupEmbeds) 
 	}
 	if e.groups {
 		b.WriteString(`,"groups":[`)
-		for i, child := range t.groups[id] {
+		for i, child := range t.groups[g.id] {
 			if i > 0 {
 				b.WriteByte(',')
 			}

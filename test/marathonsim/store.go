@@ -87,7 +87,7 @@ func (c *Cluster) plan(change *changeSet) (*deployment, error) {
 	}
 	d := &deployment{id: id.String(), version: c.newVersion(), before: map[*appState]*definition{}}
 	if c.features.heavyPlans && len(c.streams) > 0 {
-		d.original = c.showRoot()
+		d.original = c.showRoot(&changeSet{}, "")
 	}
 	var touched []*appState
 	var conflicts []string
@@ -113,6 +113,9 @@ func (c *Cluster) plan(change *changeSet) (*deployment, error) {
 		return nil, err
 	}
 	c.makeSteps(change, d)
+	if d.original != nil {
+		d.target = c.showRoot(change, d.version)
+	}
 	return d, nil
 }
 
@@ -357,9 +360,6 @@ func (c *Cluster) store(change *changeSet, d *deployment) {
 	}
 	for _, id := range change.remove {
 		c.touchGroups(id, d.version)
-	}
-	if c.features.heavyPlans && len(c.streams) > 0 {
-		d.target = c.showRoot()
 	}
 }
 

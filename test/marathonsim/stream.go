@@ -11,6 +11,7 @@ import (
 
 // stream is one consumer of /v2/events at the leader.
 type stream struct {
+	conn   net.Conn
 	remote string
 	types  []string // empty: all
 	light  bool     // plan-format=light
@@ -40,6 +41,7 @@ func (s *stream) end() {
 	if !s.ended {
 		s.ended = true
 		close(s.closed)
+		_ = s.conn.SetWriteDeadline(time.Now()) // frees a writer whom the client does not read
 	}
 }
 
@@ -66,7 +68,7 @@ func (m *master) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	query := r.URL.Query()
 	s := &stream{
-		remote: remoteHost(r), types: query["event_type"], light: query.Get("plan-format") == "light",
+		conn: conn, remote: remoteHost(r), types: query["event_type"], light: query.Get("plan-format") == "light",
 		strict: c.features.closeSlow,
 		queue:  make(chan event, c.options.MaxOutstanding), closed: make(chan struct{}),
 	}
