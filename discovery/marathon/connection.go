@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/r3labs/sse/v2"
@@ -24,13 +23,10 @@ type connection struct {
 	idle   *time.Timer // until the next byte
 	attach *time.Timer // until the first event
 
-	address string      // who serves the stream
-	proven  atomic.Bool // an event or a heartbeat arrived
-	event   bool        // an event arrived
+	address string // who serves the stream
+	alive   bool   // an event or a heartbeat arrived; valid when run returned
+	event   bool   // an event was handled
 }
-
-// alive reports whether the connection ever delivered anything.
-func (c *connection) alive() bool { return c.proven.Load() }
 
 // run connects to a master, follows its events until the connection ends and
 // returns why it did. The library makes the request and reads the events; when to
@@ -84,7 +80,7 @@ func (c *connection) accept(resp *http.Response) error {
 	resp.Body = struct {
 		io.Reader
 		io.Closer
-	}{newFrameReader(watched, c.limit, c.beat), resp.Body}
+	}{newFrameReader(watched, c.limit, c.seen), resp.Body}
 	return nil
 }
 
@@ -98,9 +94,15 @@ func checkStream(resp *http.Response) error {
 	return nil
 }
 
-// beat takes in a heartbeat. The library's reading goroutine calls it.
-func (c *connection) beat() {
-	if c.prove() {
+// seen takes in a sign of life, of which the first proves the connection. The
+// library's reading goroutine calls it, before handle is called for the event.
+func (c *connection) seen(heartbeat bool) {
+	if c.alive {
+		return
+	}
+	c.alive = true
+	c.stream.began(c.address)
+	if heartbeat {
 		c.hint(Hint{Type: triggerReconnect, All: true})
 	}
 }
@@ -116,7 +118,6 @@ func (c *connection) handle(msg *sse.Event) {
 	if !c.event {
 		c.event = true
 		c.attach.Stop()
-		c.prove()
 		// What changed between the last fetch and this attachment was not told.
 		c.hint(Hint{Type: triggerReconnect, All: true})
 	}
@@ -148,15 +149,6 @@ func (c *connection) take(e event) {
 	if e.Type != typeAttached {
 		c.hint(e.hint())
 	}
-}
-
-// prove notes a sign of life and reports whether it was the first.
-func (c *connection) prove() bool {
-	first := c.proven.CompareAndSwap(false, true)
-	if first {
-		c.stream.began(c.address)
-	}
-	return first
 }
 
 // watchedReader calls seen for each read that brought something.

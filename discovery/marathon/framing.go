@@ -28,8 +28,9 @@ const (
 //   - What follows the last complete event is dropped.
 type frameReader struct {
 	src io.Reader
-	// beat is called for each empty line that ends no event: a heartbeat.
-	beat func()
+	// seen is called for each event, before it is passed on, and for each empty
+	// line that ends no event: a heartbeat.
+	seen func(heartbeat bool)
 	// limit is the largest event in bytes.
 	limit int
 
@@ -44,8 +45,8 @@ type frameReader struct {
 	err     error  // of src
 }
 
-func newFrameReader(src io.Reader, limit int, beat func()) *frameReader {
-	return &frameReader{src: src, limit: limit, beat: beat, buf: make([]byte, readSize), empty: true}
+func newFrameReader(src io.Reader, limit int, seen func(heartbeat bool)) *frameReader {
+	return &frameReader{src: src, limit: limit, seen: seen, buf: make([]byte, readSize), empty: true}
 }
 
 // Read returns bytes of at most one event.
@@ -125,8 +126,9 @@ func (f *frameReader) endLine() {
 		f.line = len(f.event)
 	case !f.empty:
 	case len(f.event) == 0:
-		f.beat()
+		f.seen(true)
 	default:
+		f.seen(false)
 		f.event = append(f.event, '\n')
 		f.out, f.event = f.event, f.event[:0]
 		f.line, f.tooLong = 0, false

@@ -97,12 +97,10 @@ func (s *Stream) Status() StreamStatus {
 // for every event that may matter, from several goroutines; hint must not block.
 // Run must not be called twice at the same time.
 func (s *Stream) Run(ctx context.Context, hint func(Hint)) error {
-	limit := min(s.cfg.MinBackoff, s.cfg.MaxBackoff)
+	limit := s.firstLimit()
 	for {
 		if s.round(ctx, hint) {
-			// A mere 200 proves nothing: Marathon answers so and hangs up while
-			// it elects a leader.
-			limit = min(s.cfg.MinBackoff, s.cfg.MaxBackoff)
+			limit = s.firstLimit()
 		}
 		wait := time.NewTimer(rand.N(limit)) //nolint:gosec // spreading reconnects needs no secret numbers
 		select {
@@ -114,6 +112,10 @@ func (s *Stream) Run(ctx context.Context, hint func(Hint)) error {
 		limit = min(limit+limit/2, s.cfg.MaxBackoff)
 	}
 }
+
+// firstLimit is the limit of the wait after a connection that was alive. A mere 200
+// proves nothing: Marathon answers so and hangs up while it elects a leader.
+func (s *Stream) firstLimit() time.Duration { return min(s.cfg.MinBackoff, s.cfg.MaxBackoff) }
 
 // round tries every master once, until one connection came to life and ended. It
 // reports whether one did.
@@ -128,7 +130,7 @@ func (s *Stream) round(ctx context.Context, hint func(Hint)) bool {
 		}
 		s.client.masters.failed(m)
 		s.ended(fmt.Errorf("follow events of %s: %w", m, err))
-		if c.alive() {
+		if c.alive {
 			return true
 		}
 	}

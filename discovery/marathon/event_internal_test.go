@@ -1,0 +1,110 @@
+package marathon
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestDocumentsInTheDataOfOneEvent(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, data string
+		types      []string
+		unreadable int
+	}{
+		{"one document", `{"eventType":"a"}`, []string{"a"}, 0},
+		{"two documents parted by CR LF", "{\"eventType\":\"a\"}\r\n{\"eventType\":\"b\"}", []string{"a", "b"}, 0},
+		{"two documents parted by nothing", `{"eventType":"a"}{"eventType":"b"}`, []string{"a", "b"}, 0},
+		{"one document on several lines", "{\n\"eventType\":\n\"a\"}", []string{"a"}, 0},
+		{"an empty payload", "", nil, 0},
+		{"white space", " \r\n", nil, 0},
+		{"no type in the document", `{"appId":"/a"}`, []string{""}, 0},
+		{"text", "hello", nil, 1},
+		{"a document cut short", `{"eventType":"a","appI`, nil, 1},
+		{"something unreadable before a document", "{\"x\":}\n{\"eventType\":\"a\"}", []string{"a"}, 1},
+		{"something unreadable after a document", "{\"eventType\":\"a\"}\nhello", []string{"a"}, 1},
+		{"null", "null", nil, 1},
+		{"a list", `[{"eventType":"a"}]`, nil, 1},
+		{"a number and a document", "1 {\"eventType\":\"a\"}", []string{"a"}, 1},
+		{"members of other types than expected", `{"appId":5,"plan":[],"eventType":"a"}`, []string{"a"}, 0},
+		{"a type that is no text", `{"eventType":5}`, nil, 1},
+		{"members that are null", `{"eventType":"a","appId":null,"plan":null,"appDefinition":null}`, []string{"a"}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			events, unreadable := decodeEvents([]byte(tt.data))
+			var types []string
+			for _, e := range events {
+				types = append(types, e.Type)
+			}
+			if diff := cmp.Diff(tt.types, types); diff != "" || unreadable != tt.unreadable {
+				t.Errorf("%d unreadable, want %d; types (-want +got):\n%s", unreadable, tt.unreadable, diff)
+			}
+		})
+	}
+}
+
+// TestEveryEventOfEveryGenerationNamesItsApps reads one example of every type.
+func TestEveryEventOfEveryGenerationNamesItsApps(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("testdata", "events", "types", "v*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	// The other types that are asked for name an app or a pod in every generation.
+	everything := []string{"group_change_success", typeAttached}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var examples map[string]json.RawMessage
+			if err = json.Unmarshal(content, &examples); err != nil {
+				t.Fatal(err)
+			}
+			for kind, data := range examples {
+				events, unreadable := decodeEvents(data)
+				if len(events) != 1 || unreadable != 0 || events[0].Type != kind {
+					t.Errorf("%s: read %+v and %d unreadable", kind, events, unreadable)
+					continue
+				}
+				h := events[0].hint()
+				if want := slices.Contains(everything, kind); subscribed(kind) && h.All != want {
+					t.Errorf("%s: hint %+v, want everything: %v", kind, h, want)
+				}
+				for _, id := range h.Apps {
+					if !strings.HasPrefix(id, "/") {
+						t.Errorf("%s: %q is no app ID", kind, id)
+					}
+				}
+			}
+		})
+	}
+}
+
+// FuzzEvents: whatever the data is, it is read or counted, and reading ends.
+func FuzzEvents(f *testing.F) {
+	for _, seed := range []string{`{"eventType":"a","appId":"/x"}`, "{}\r\n{}", "{\n{\n{", "null", "[1]", `{"plan":{"steps":[{"actions":[{"app":"/y"}]}]}}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		events, unreadable := decodeEvents(data)
+		blank := strings.Trim(string(data), " \t\r\n") == ""
+		if blank != (len(events)+unreadable == 0) {
+			t.Errorf("%d events and %d unreadable in %q", len(events), unreadable, data)
+		}
+		for _, e := range events {
+			if h := e.hint(); h.All != (len(h.Apps) == 0) {
+				t.Errorf("hint %+v names apps and everything", h)
+			}
+		}
+	})
+}
