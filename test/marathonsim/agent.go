@@ -28,10 +28,11 @@ type agentState struct {
 	ephemeral bool
 	unserved  bool
 
-	tasks    int            // guarded by Cluster.mu
-	perApp   map[string]int // app id → tasks; guarded by Cluster.mu
-	bridgeIP int            // guarded by Cluster.mu
-	lost     bool           // guarded by Cluster.mu
+	tasks     int            // guarded by Cluster.mu
+	perApp    map[string]int // app id → tasks; guarded by Cluster.mu
+	bridgeIP  int            // guarded by Cluster.mu
+	lost      bool           // guarded by Cluster.mu
+	forgotten []*task        // expunged and still running; guarded by Cluster.mu
 
 	// mu guards the ports: tasks reserve them without the cluster's lock, because
 	// a port is only free when it could be bound.

@@ -21,6 +21,7 @@ func TestStandbysProxyAndNameTheirWay(t *testing.T) {
 	t.Parallel()
 	c := simtest.Start(t, marathonsim.Options{Masters: 3})
 	simtest.Deploy(t, c, `{"id":"/a","cmd":"serve"}`)
+	simtest.Running(t, c, "/a", 1)
 	urls := c.Masters()
 	for i, url := range urls {
 		r, body := get(t, url+"/v2/apps")

@@ -350,7 +350,7 @@ func TestStreamFiltersAndPlans(t *testing.T) {
 	all := follow(t, c, "")
 	some := follow(t, c, "?event_type=group_change_success&event_type=unheard_of")
 	light := follow(t, c, "?plan-format=light")
-	all.awaitKind(t, "event_stream_attached", 3)
+	simtest.Wait(t, c, "three streams", func() bool { return c.Streams() == 3 })
 	simtest.Deploy(t, c, `{"id":"/a","cmd":"serve"}`)
 	for _, f := range []*follower{all, light} {
 		f.awaitKind(t, "deployment_success", 1)

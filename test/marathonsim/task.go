@@ -42,7 +42,7 @@ type task struct {
 	ports    []int
 	ips      []string // from the start; shown once running
 	ownIP    bool     // the task binds the addresses
-	state    string // "" while scheduled
+	state    string   // "" while scheduled
 	staged   time.Time
 	started  time.Time
 	terminal bool // ended, listed until it is replaced
