@@ -64,6 +64,7 @@ type Controller struct {
 	mu       sync.Mutex
 	records  []Record
 	problems []discovery.Problem
+	since    time.Time // begin of the pass in hand; zero between passes
 }
 
 // New returns a controller that makes text with r and brings it into effect with a.
@@ -85,6 +86,8 @@ func (c *Controller) Close() {
 // Pass brings a snapshot into effect. It returns when that is verified, or has
 // failed and was recorded; the last good state then stays.
 func (c *Controller) Pass(ctx context.Context, s discovery.Snapshot) {
+	c.busy(time.Now())
+	defer c.busy(time.Time{})
 	kept := c.keeper.keep(s.Services, time.Now())
 	c.quarantine.release(kept)
 	c.forgetTaken()
@@ -222,6 +225,23 @@ func (c *Controller) sayProblems(before, after []discovery.Problem) {
 			say("problem solved", p)
 		}
 	}
+}
+
+// busy notes when the pass in hand began.
+func (c *Controller) busy(since time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.since = since
+}
+
+// Busy returns for how long the pass in hand has been running; zero between passes.
+func (c *Controller) Busy() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.since.IsZero() {
+		return 0
+	}
+	return time.Since(c.since)
 }
 
 // Records returns the records of the last passes, oldest first.

@@ -83,6 +83,16 @@ func (s Server) Same(o Server) bool {
 	return s.Name == o.Name && s.Address == o.Address && slices.Equal(s.without("id"), o.without("id"))
 }
 
+// SameTarget reports whether two servers differ at most in their id and in whether
+// they are in rotation.
+func (s Server) SameTarget(o Server) bool {
+	return s.Name == o.Name && s.Address == o.Address &&
+		slices.Equal(s.without("id", "disabled", "enabled"), o.without("id", "disabled", "enabled"))
+}
+
+// WithoutID returns a copy whose line has no id, so that HAProxy chooses one.
+func (s Server) WithoutID() Server { return s.cut("id") }
+
 // without returns the keywords but the named ones.
 func (s Server) without(names ...string) []Keyword {
 	return slices.DeleteFunc(slices.Clone(s.Keywords), func(k Keyword) bool { return slices.Contains(names, k.Name) })

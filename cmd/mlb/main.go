@@ -2,18 +2,27 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 )
 
 func main() {
-	os.Exit(run(os.Args, os.Environ(), os.Stdout, os.Stderr))
+	ctx := context.Background()
+	if isInit(newEnvironment(os.Environ())) {
+		status, err := runInit(ctx)
+		if err != nil {
+			_, _ = io.WriteString(os.Stderr, "mlb: "+err.Error()+"\n")
+		}
+		os.Exit(status)
+	}
+	os.Exit(run(ctx, os.Args, os.Environ(), os.Stdout, os.Stderr))
 }
 
-// run prints the texts that the command line can ask for.
-func run(args, environ []string, stdout, stderr io.Writer) int {
+// run does what the command line says and returns the exit status: 0 for success
+// and for an orderly end, 1 for a failure, 2 for a wrong command line.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	cfg, err := Load(args, environ)
 	if err != nil {
 		if start, ok := errors.AsType[*StartError](err); ok {
@@ -28,13 +37,25 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 		err = writeManual(stdout)
 	case ModeVersion:
 		err = writeVersion(stdout)
-	case ModeSSE, ModePoll, ModeOnce, ModeRender, ModeHealth, ModeDemo:
-		logger, closeLog := openLog(cfg.Log, stderr)
-		defer func() { _ = closeLog() }()
-		logger.Info(fmt.Sprintf("mode %s", cfg.Mode))
+	case ModeRender:
+		err = printConfig(ctx, cfg, stdout, stderr)
+	case ModeHealth:
+		err = askHealth(ctx, cfg.Args, stdout)
+	case ModeDemo:
+		err = demo(ctx, cfg.Args, stdout, stderr)
+	case ModeSSE, ModePoll, ModeOnce:
+		err = serve(ctx, cfg, stderr)
 	}
 	if err != nil {
-		return exitFailure
+		_, _ = io.WriteString(stderr, "mlb: "+err.Error()+"\n")
+		return exitCode(err)
 	}
 	return 0
+}
+
+// usageError is a mistake that is found only after the command line was read.
+func usageError(err error) error {
+	wrong := &StartError{}
+	wrong.add(exitUsage, err.Error())
+	return wrong
 }

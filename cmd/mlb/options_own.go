@@ -56,7 +56,7 @@ func ownOptions() []option {
 			bind: func(d *draft) pflag.Value { return pathFlag(&d.ServerStateDir) },
 		},
 		{
-			name: "socket-dir", own: true, arg: "DIR", topic: topicFiles, def: "/var/run/haproxy",
+			name: "socket-dir", own: true, arg: "DIR", topic: topicFiles, def: defaultSocketDir,
 			doc:  "Folder of the sockets of HAProxy and of mlb. Each instance on a machine needs its own.",
 			bind: func(d *draft) pflag.Value { return pathFlag(&d.SocketDir) },
 		},

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"go.uber.org/zap"
+
+	"mlb/discovery/marathon"
+	"mlb/haproxy"
+	"mlb/haproxy/certs"
+	"mlb/haproxy/process"
+	"mlb/haproxy/render"
+	"mlb/templates"
+)
+
+// haproxyUser is the user and group that HAProxy's worker drops to when mlb runs
+// as root and the system has them.
+const haproxyUser = "haproxy"
+
+// paths are the sockets of one instance.
+func (c Config) masterSocket() string { return filepath.Join(c.SocketDir, "master.sock") }
+func (c Config) statsSocket() string  { return filepath.Join(c.SocketDir, "socket") }
+func (c Config) adminSocket() string  { return filepath.Join(c.SocketDir, "mlb.sock") }
+
+// newRegistry returns a registry with the process's own metrics in it.
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return reg
+}
+
+// newFrame collects what the configuration says besides services.
+func newFrame(cfg Config, features process.Features, log *zap.Logger) (render.Frame, error) {
+	_, hard, err := process.FileLimit()
+	if err != nil {
+		return render.Frame{}, err
+	}
+	maxConn, reduced := MaxConn(hard)
+	if reduced {
+		log.Warn("the hard limit of open files bounds the number of connections",
+			zap.Uint64("limit", hard), zap.Int("maxconn", maxConn))
+	}
+	if !features.Exporter {
+		log.Warn("haproxy has no prometheus exporter, /metrics is left out")
+	}
+	frame := render.Frame{
+		HTTPBind: cfg.HTTP.String(), HTTPSBind: cfg.HTTPS.String(), AppIDBind: cfg.AppID.String(), StatsBind: cfg.Stats.String(),
+		NoHTTP: cfg.DontBindHTTPAndHTTPS, Certificates: cfg.Certificates.List, MaxConn: maxConn,
+		StatsSocket: cfg.statsSocket(), AdminSocket: cfg.adminSocket(),
+		Exporter: features.Exporter, DefaultOptions: cfg.DefaultOptions,
+	}
+	if os.Geteuid() == 0 {
+		if _, err := user.Lookup(haproxyUser); err == nil {
+			frame.User, frame.Group = haproxyUser, haproxyUser
+		}
+	}
+	return frame, nil
+}
+
+// newOverrides collects template texts that replace the defaults: files in the
+// folder templates of the working directory and of the Mesos sandbox, and
+// variables, the later ones winning (contract 1.1 step 4 and 5.1).
+func newOverrides(cfg Config) (render.Overrides, error) {
+	out := render.Overrides{}
+	for _, dir := range []string{"templates", cfg.SandboxTemplates} {
+		if dir == "" {
+			continue
+		}
+		for _, name := range templates.Names() {
+			file := filepath.Join(dir, "HAPROXY_"+name)
+			b, err := os.ReadFile(file) //nolint:gosec // the operator's own folder.
+			switch {
+			case err == nil:
+				out[name] = string(b)
+			case !os.IsNotExist(err):
+				return nil, fmt.Errorf("read template: %w", err)
+			}
+		}
+	}
+	for _, name := range templates.Names() {
+		if text, ok := cfg.Templates[name]; ok {
+			out[name] = strings.ReplaceAll(text, `\n`, "\n")
+		}
+	}
+	return out, nil
+}
+
+// newClaims says which addresses are mlb's own.
+func newClaims(cfg Config) haproxy.Claims {
+	c := haproxy.Claims{DefaultAddress: cfg.BindAddress, Own: []string{cfg.AppID.String(), cfg.Stats.String()}}
+	if !cfg.DontBindHTTPAndHTTPS {
+		c.Own = append(c.Own, cfg.HTTP.String(), cfg.HTTPS.String())
+	}
+	return c
+}
+
+// writeCertificates makes the certificate files that HAProxy needs at start
+// (contract 1.1 step 3, D4).
+func writeCertificates(c Certificates) error {
+	files := make([]certs.File, len(c.Files))
+	for i, f := range c.Files {
+		files[i] = certs.File{Path: f.Path, PEM: []byte(f.PEM.Reveal())}
+	}
+	if err := certs.WriteFiles(files); err != nil {
+		return err
+	}
+	if c.SelfSigned != "" {
+		if err := os.MkdirAll(filepath.Dir(c.SelfSigned), 0o755); err != nil { //nolint:gosec // /etc/ssl is public.
+			return fmt.Errorf("make folder of certificates: %w", err)
+		}
+		if _, err := certs.EnsureSelfSigned(c.SelfSigned); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// source is everything that looks at Marathon.
+type source struct {
+	client   *marathon.Client
+	stream   *marathon.Stream
+	resolver *marathon.Resolver
+	deriver  *marathon.Deriver
+	metrics  *marathon.Metrics
+	refresh  func(trigger string)
+}
+
+// newSource wires the client, the stream and the derivation.
+func newSource(cfg Config, reg prometheus.Registerer, log *zap.Logger) (*source, error) {
+	credentials, err := cfg.Credentials(os.ReadFile)
+	if err != nil {
+		return nil, err
+	}
+	masters, err := marathon.NewMasters(cfg.Marathon)
+	if err != nil {
+		return nil, err
+	}
+	client := marathon.ClientConfig{CAFile: cfg.CACert}
+	if !credentials.Empty() {
+		client.Credentials = marathon.NewBasic(credentials.User, credentials.Password.Reveal())
+	}
+	log = log.Named("marathon")
+	s := &source{metrics: marathon.NewMetrics(reg), refresh: func(string) {}}
+	if s.client, err = marathon.NewClient(client, masters, s.metrics); err != nil {
+		return nil, err
+	}
+	s.stream = marathon.NewStream(marathon.StreamConfig{MaxBackoff: cfg.MaxBackoff}, s.client, log, s.metrics)
+	s.resolver = marathon.NewResolver(net.DefaultResolver, marathon.ResolverOptions{Capacity: cfg.LRUCacheCapacity},
+		func() { s.refresh("address changed") }, log)
+	s.deriver = marathon.NewDeriver(marathon.Options{
+		Groups: cfg.Groups, StrictMode: cfg.Strict, HealthCheck: cfg.HealthCheck,
+		MinServicePort: cfg.MinServicePort, MaxServicePort: cfg.MaxServicePort,
+		Framework: cfg.FrameworkName, VerdictCapacity: cfg.LRUCacheCapacity,
+	}, s.resolver, log)
+	return s, nil
+}
+
+// probe looks at the HAProxy binary and says which one is needed if it will not
+// do.
+func probe(ctx context.Context, cfg Config) (process.Features, error) {
+	return process.Probe(ctx, cfg.HAProxyBinary)
+}

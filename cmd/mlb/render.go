@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"go.uber.org/zap"
+
+	"mlb/discovery"
+	"mlb/haproxy"
+	"mlb/haproxy/process"
+	"mlb/haproxy/render"
+)
+
+// printConfig prints the configuration that one reading of Marathon leads to and
+// touches nothing (D8).
+func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) error {
+	log, closeLog := openLog(cfg.Log, stderr)
+	defer func() { _ = closeLog() }()
+	features, err := probe(ctx, cfg)
+	if errors.Is(err, process.ErrMissing) {
+		log.Warn("haproxy is not installed here, a complete one is assumed")
+		features = process.Features{Exporter: true}
+	} else if err != nil {
+		return err
+	}
+	frame, err := newFrame(cfg, features, log)
+	if err != nil {
+		return err
+	}
+	overrides, err := newOverrides(cfg)
+	if err != nil {
+		return err
+	}
+	renderer, err := render.New(frame, overrides)
+	if err != nil {
+		return usageError(err)
+	}
+	s, err := newSource(cfg, newRegistry(), log)
+	if err != nil {
+		return err
+	}
+	defer s.client.Close()
+	answer, err := s.client.Apps(ctx)
+	if err != nil {
+		return fmt.Errorf("get apps: %w", err)
+	}
+	services, problems := s.deriver.Derive(ctx, answer.Apps)
+	served := services[:0:0]
+	for _, one := range services {
+		if len(one.Endpoints) > 0 {
+			served = append(served, one)
+		}
+	}
+	proxies, losers := haproxy.Claim(served, newClaims(cfg))
+	text := renderer.Render(proxies)
+	for _, list := range [][]discovery.Problem{problems, losers, text.Problems} {
+		for _, p := range list {
+			log.Warn("problem", zap.String("app", p.App), zap.Int("port_index", p.PortIndex), zap.String("label", p.Label),
+				zap.String("value", p.Value), zap.String("reason", p.Reason), zap.String("detail", p.Detail))
+		}
+	}
+	_, err = io.WriteString(stdout, text.Config)
+	return err
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/errgroup"
+
+	"mlb/admin"
+	"mlb/control"
+	"mlb/discovery/marathon"
+	"mlb/haproxy"
+	"mlb/haproxy/apply"
+	"mlb/haproxy/process"
+	"mlb/haproxy/render"
+)
+
+// serve keeps HAProxy in step until a signal ends it (modes sse and poll), or for
+// one pass (mode once). An orderly end is nil.
+func serve(ctx context.Context, cfg Config, stderr io.Writer) error {
+	log, closeLog := openLog(cfg.Log, stderr)
+	defer func() { _ = closeLog() }()
+	log.Info("starting", zap.String("version", Version()), zap.Object("config", cfg))
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
+	b, err := newBalancer(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	return b.run(ctx)
+}
+
+// balancer is one running instance: everything wired together.
+type balancer struct {
+	cfg        Config
+	log        *zap.Logger
+	source     *source
+	watcher    *marathon.Watcher
+	controller *control.Controller
+	loop       *apply.Loop
+	process    *process.Process
+	admin      *admin.Server
+}
+
+func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, error) {
+	features, err := probe(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	frame, err := newFrame(cfg, features, log)
+	if err != nil {
+		return nil, err
+	}
+	overrides, err := newOverrides(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, custom := overrides["HEAD"]; custom && frame.User != "" {
+		log.Warn("custom HEAD: haproxy runs as it says, and /_mlb paths need it or --admin-listen")
+	}
+	renderer, err := render.New(frame, overrides)
+	if err != nil {
+		return nil, usageError(err)
+	}
+	for _, dir := range []string{cfg.HAProxyDir(), cfg.StateDir, cfg.SocketDir} {
+		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // haproxy's worker has to enter it.
+			return nil, fmt.Errorf("make folder: %w", err)
+		}
+	}
+	if err := writeCertificates(cfg.Certificates); err != nil {
+		return nil, err
+	}
+	reg := newRegistry()
+	b := &balancer{cfg: cfg, log: log}
+	if b.source, err = newSource(cfg, reg, log); err != nil {
+		return nil, err
+	}
+	b.process = process.New(process.Config{
+		Binary: cfg.HAProxyBinary, ConfigFile: cfg.HAProxyConfig, MasterSocket: cfg.masterSocket(),
+		StateDir: cfg.StateDir, Sockets: []string{cfg.statsSocket()},
+	}, log.Named("haproxy"))
+	b.loop = apply.New(apply.Config{
+		File: cfg.HAProxyConfig, StateDir: cfg.StateDir, Binary: cfg.HAProxyBinary,
+		MinReloadInterval: cfg.MinReloadInterval, StopTimeout: cfg.StopTimeout, DrainTimeout: cfg.DrainTimeout,
+		SkipValidation: cfg.SkipValidation, StopHAProxy: cfg.Mode != ModeOnce,
+		Again: func() { b.source.refresh("retry") },
+	}, b.process, b.process.Socket(), haproxy.Version{Major: features.Major, Minor: features.Minor},
+		log.Named("apply"), apply.NewMetrics(reg))
+	b.controller = control.New(control.Config{
+		Claims: newClaims(cfg), EmptyServiceTimeout: cfg.EmptyServiceTimeout, Retry: func() { b.source.refresh("retry") },
+	}, renderer, b.loop, log.Named("control"), control.NewMetrics(reg))
+	mode := marathon.Follow
+	switch cfg.Mode { //nolint:exhaustive // the other modes do not serve.
+	case ModePoll:
+		mode = marathon.Poll
+	case ModeOnce:
+		mode = marathon.Once
+	}
+	b.watcher = marathon.NewWatcher(marathon.WatcherConfig{Mode: mode, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval},
+		b.source.client, b.source.stream, b.source.deriver, b.controller.Pass, b.controller.Failed,
+		log.Named("marathon"), b.source.metrics)
+	b.source.refresh = b.watcher.Refresh
+	b.admin = admin.New(admin.Config{Socket: cfg.adminSocket(), Group: frame.Group, Listen: cfg.AdminListen}, view{b}, reg, log)
+	return b, nil
+}
+
+// run starts the parts and ends them in the order that loses nothing: first
+// nothing new comes in, then HAProxy is stopped softly, then the interface goes.
+func (b *balancer) run(ctx context.Context) error {
+	defer b.source.client.Close()
+	defer b.controller.Close()
+	ctx, stopSignals := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stopSignals()
+
+	outer, endOuter := context.WithCancel(context.WithoutCancel(ctx))
+	defer endOuter()
+	applying, endApplying := context.WithCancel(outer)
+	defer endApplying()
+	g, failed := errgroup.WithContext(outer)
+	g.Go(func() error { return b.admin.Run(outer) })
+	g.Go(func() error {
+		defer endOuter()
+		return b.loop.Run(applying)
+	})
+	g.Go(func() error {
+		defer endApplying()
+		watching, end := context.WithCancel(ctx)
+		defer end()
+		defer context.AfterFunc(failed, end)()
+		return b.watch(watching)
+	})
+	err := g.Wait()
+	if err == nil {
+		b.log.Info("ended")
+	}
+	return err
+}
+
+// watch follows Marathon and answers the signals until ctx is done.
+func (b *balancer) watch(ctx context.Context) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	g, ctx := errgroup.WithContext(ctx)
+	ctx, end := context.WithCancel(ctx)
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case s := <-signals:
+				b.signalled(s)
+			}
+		}
+	})
+	g.Go(func() error { return b.source.resolver.Run(ctx) })
+	g.Go(func() error {
+		defer end() // mode once ends by itself
+		return b.watcher.Run(ctx)
+	})
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// signalled does what contract 1.3 says about HUP and USR1.
+func (b *balancer) signalled(s os.Signal) {
+	switch s {
+	case syscall.SIGHUP:
+		b.watcher.Refresh("signal")
+	case syscall.SIGUSR1:
+		b.loop.Reload("signal")
+	}
+}
+
+// stale is how old the data may be, beyond the time between two full readings,
+// before the instance is no longer ready.
+const stale = time.Minute
+
+// view shows a balancer to the admin interface.
+type view struct{ *balancer }

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"mlb/discovery"
+)
+
+// stuckAfter is how long one pass may take before mlb counts as dead.
+const stuckAfter = 3 * time.Minute
+
+// GetConfig returns what HAProxy was started with.
+func (v view) GetConfig() []byte { return []byte(v.loop.Status().Loaded) }
+
+// PIDs returns HAProxy's processes.
+func (v view) PIDs() []int { return v.process.PIDs() }
+
+// Problems returns those of the last pass.
+func (v view) Problems() []discovery.Problem { return v.controller.Problems() }
+
+// Live says whether the pass makes progress.
+func (v view) Live() error {
+	if busy := v.controller.Busy(); busy > stuckAfter {
+		return fmt.Errorf("a pass has been running for %s", busy.Round(time.Second))
+	}
+	return nil
+}
+
+// Ready says why the routes cannot be relied on.
+func (v view) Ready() error {
+	var errs []error
+	if !v.loop.Status().Running {
+		errs = append(errs, errors.New("haproxy does not run"))
+	}
+	switch last, ok := v.controller.Last(); {
+	case !ok:
+		errs = append(errs, errors.New("no answer from marathon yet"))
+	case last.Error != "":
+		errs = append(errs, errors.New("last pass: "+last.Error))
+	}
+	if s := v.watcher.Status(); !s.LastGood.IsZero() && s.Failing {
+		if age := time.Since(s.LastGood); age > v.interval()+stale {
+			errs = append(errs, fmt.Errorf("data is %s old: %s", age.Round(time.Second), s.Error))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// interval is the longest time between two readings when all is well.
+func (v view) interval() time.Duration {
+	if v.cfg.Mode == ModePoll {
+		return v.cfg.PollInterval
+	}
+	return v.cfg.ResyncInterval
+}
+
+// Refresh asks for a pass; in poll mode nobody takes such requests (contract 8).
+func (v view) Refresh(reason string) bool {
+	if v.cfg.Mode != ModeSSE {
+		return false
+	}
+	v.watcher.Refresh(reason)
+	return true
+}
+
+// Reload asks for a reload; in poll mode nobody takes such requests (contract 8).
+func (v view) Reload(reason string) bool {
+	if v.cfg.Mode != ModeSSE {
+		return false
+	}
+	v.loop.Reload(reason)
+	return true
+}

@@ -1,0 +1,122 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"go.uber.org/zap"
+
+	"mlb/haproxy"
+)
+
+// fileMode is the mode of a new configuration file (D45).
+const fileMode fs.FileMode = 0o640
+
+// ErrNotRegular is returned for a path that is a link or no regular file (D45).
+var ErrNotRegular = errors.New("not a regular file")
+
+// replace writes a file so that it is complete or as before, also after a power
+// failure: temporary file in the same folder, sync, rename, sync of the folder.
+// The mode of an old file is kept.
+func replace(path string, text []byte, mode fs.FileMode) error {
+	switch info, err := os.Lstat(path); {
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("write %s: %w", path, ErrNotRegular)
+	case err == nil:
+		mode = info.Mode().Perm()
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	dir := filepath.Dir(path)
+	if err := renameio.WriteFile(path, text, mode, renameio.WithTempDir(dir), renameio.WithStaticPermissions(mode)); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	d, err := os.Open(dir) //nolint:gosec // the folder of our own file.
+	if err != nil {
+		return fmt.Errorf("sync folder of %s: %w", path, err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// writeFile replaces the configuration file.
+func (l *Loop) writeFile(text string) error {
+	if err := replace(l.cfg.File, []byte(text), fileMode); err != nil {
+		return err
+	}
+	l.written = text
+	return nil
+}
+
+// writeState keeps the text that HAProxy was started with.
+func (l *Loop) writeState(text string) error { return replace(l.loadedFile(), []byte(text), 0o600) }
+
+// readFile returns the configuration file; ok is false if there is none.
+func (l *Loop) readFile() (text *string) {
+	b, err := os.ReadFile(l.cfg.File)
+	if err != nil {
+		return nil
+	}
+	s := string(b)
+	return &s
+}
+
+// restoreFile puts back what the configuration file was before.
+func (l *Loop) restoreFile(previous *string) {
+	var err error
+	if previous == nil {
+		err = os.Remove(l.cfg.File)
+		l.written = ""
+	} else {
+		err = l.writeFile(*previous)
+	}
+	if err != nil {
+		l.log.Error("previous configuration not restored", zap.Error(err))
+	}
+}
+
+// writeCandidate writes a text beside the configuration file, to be checked.
+func (l *Loop) writeCandidate(text string) (path string, err error) {
+	path = l.cfg.File + ".candidate"
+	return path, replace(path, []byte(text), fileMode)
+}
+
+func (l *Loop) removeCandidate(path string) {
+	if err := os.Remove(path); err != nil {
+		l.log.Warn("checked file not removed", zap.Error(err))
+	}
+}
+
+// flushLater lets the file follow a runtime change, at most once in an interval.
+func (l *Loop) flushLater() {
+	if l.dirty {
+		return
+	}
+	l.dirty = true
+	l.flush.Reset(max(0, time.Until(l.lastFlush.Add(flushInterval))))
+}
+
+// writeRunning brings the file up to what HAProxy runs.
+func (l *Loop) writeRunning() {
+	if !l.dirty {
+		return
+	}
+	l.dirty = false
+	l.flush.Stop()
+	l.lastFlush = time.Now()
+	text := l.desired.Text
+	if !haproxy.Diff(l.running, l.wanted, l.version).Empty() {
+		text = l.running.Text()
+	}
+	if text == l.written {
+		return
+	}
+	if err := l.writeFile(text); err != nil {
+		l.log.Error("configuration not written, trying again", zap.Error(err))
+		l.flushLater()
+	}
+}

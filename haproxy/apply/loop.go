@@ -1,0 +1,312 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mlb/haproxy"
+	"mlb/haproxy/process"
+	"mlb/haproxy/runtime"
+)
+
+// Config says how to apply. Durations of zero mean what their comments say.
+type Config struct {
+	// File is HAProxy's configuration file, in an existing folder.
+	File string
+	// StateDir is an existing folder for what has to outlive mlb.
+	StateDir string
+	// Binary is the haproxy program, for checks.
+	Binary string
+	// MinReloadInterval is the time between two reloads. Zero: none.
+	MinReloadInterval time.Duration
+	// DrainTimeout is how long a leaving server may finish its sessions before
+	// they are cut. Zero: no limit (K18).
+	DrainTimeout time.Duration
+	// StopTimeout bounds the soft stop of HAProxy.
+	StopTimeout time.Duration
+	// SkipValidation leaves out "haproxy -c".
+	SkipValidation bool
+	// Again is called when a reload that came later than its Apply found
+	// something refused or taken, so that the text should be made again. It must
+	// not block. Nil means that nobody wants to know.
+	Again func()
+	// StopHAProxy stops HAProxy when Run ends; otherwise it goes on serving.
+	StopHAProxy bool
+}
+
+// Desired is one complete configuration.
+type Desired struct {
+	// Text is the text of the configuration file.
+	Text string
+}
+
+// Methods of a Result.
+const (
+	MethodNone     = "none"     // nothing had to be done
+	MethodRuntime  = "runtime"  // runtime steps did it
+	MethodReload   = "reload"   // HAProxy was reloaded
+	MethodStart    = "start"    // HAProxy was started
+	MethodDeferred = "deferred" // a reload is due later
+	MethodFailed   = "failed"   // see Error, Refused and Taken
+)
+
+// Result says what became of a Desired.
+type Result struct {
+	// Method is one of the Method constants.
+	Method string
+	// Reasons say why a reload was or is needed.
+	Reasons []haproxy.Reason
+	// Adds and Removes count servers put into and taken out of rotation.
+	Adds, Removes int
+	// Refused is what HAProxy has against the text.
+	Refused []Refusal
+	// Taken are the binds, as they stand in the text, that others hold.
+	Taken []string
+}
+
+// Refusal is one error that HAProxy found in a text.
+type Refusal struct {
+	// Line is the line of Desired.Text, from 1; 0 if the message names none.
+	Line int
+	// Section is the key of a section that the message names, such as
+	// "backend x_1", or empty.
+	Section string
+	// Message is HAProxy's.
+	Message string
+}
+
+// Timers of the loop.
+const (
+	flushInterval = time.Second      // between two writes of the file
+	minRetry      = time.Second      // after a failed reload or start
+	maxRetry      = 30 * time.Second // at most
+	minRestart    = 100 * time.Millisecond
+	maxRestart    = 5 * time.Second
+	reloadLimit   = 2 * time.Minute // for one reload
+)
+
+// ErrEnded is returned for a request to a loop that has ended.
+var ErrEnded = errors.New("apply loop has ended")
+
+// supervisor is the HAProxy that the loop changes; *process.Process is one.
+type supervisor interface {
+	Adopt(ctx context.Context) (bool, error)
+	Start(ctx context.Context) error
+	Reload(ctx context.Context) (runtime.ReloadResult, error)
+	Stop(ctx context.Context, grace time.Duration) error
+	Exited() <-chan struct{}
+	Running() bool
+	PIDs() []int
+}
+
+// Loop applies one text after the other. Make it with New; it does nothing before
+// Run. Apply, StartLast, Reload and Status are safe for concurrent use.
+type Loop struct {
+	cfg     Config
+	process supervisor
+	close   func() error
+	socket  *runtime.Socket
+	version haproxy.Version
+	log     *zap.Logger
+	metrics *Metrics
+
+	requests chan request
+	reloads  chan string
+	ended    chan struct{}
+	status   status
+
+	// What follows is owned by Run.
+
+	running haproxy.Config   // what HAProxy runs
+	loaded  string           // the text it was started with
+	desired Desired          // the newest text asked for
+	wanted  haproxy.Config   // the same, parsed
+	pending []haproxy.Reason // why a reload is due
+	leaving leaving
+
+	refusedText string // the text that refused is about
+	refused     []Refusal
+
+	written   string // what the file holds
+	dirty     bool   // the file is behind
+	flush     *time.Timer
+	lastFlush time.Time
+
+	reload   *time.Timer   // the next attempt to reload or start
+	last     time.Time     // end of the last reload
+	retry    time.Duration // wait after the last failed one
+	down     bool          // HAProxy's end was noticed
+	up       time.Time     // when it began to run what it runs
+	restarts time.Duration // wait after the last failed restart
+}
+
+type request struct {
+	do   func(ctx context.Context) (Result, error)
+	done chan answer
+}
+
+type answer struct {
+	result Result
+	err    error
+}
+
+// New returns a loop for the HAProxy that p supervises and sock talks to.
+func New(cfg Config, p *process.Process, sock *runtime.Socket, v haproxy.Version, log *zap.Logger, m *Metrics) *Loop {
+	return &Loop{
+		cfg: cfg, process: p, close: p.Close, socket: sock, version: v, log: log, metrics: m,
+		requests: make(chan request), reloads: make(chan string, 1), ended: make(chan struct{}),
+		reload: stopped(), flush: stopped(), leaving: newLeaving(),
+	}
+}
+
+// stopped returns a timer that has not been started.
+func stopped() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+// Run adopts a live HAProxy or waits for the first text, and applies what it is
+// asked for until ctx is done. Then it finishes what it is doing, writes the file,
+// stops HAProxy if configured so, and returns. An error is about that end, or about
+// the state folder being in use (process.ErrLocked).
+func (l *Loop) Run(ctx context.Context) error {
+	defer close(l.ended)
+	defer l.flush.Stop()
+	defer l.reload.Stop()
+	defer l.leaving.timer.Stop()
+	// What is begun is finished, within its own deadlines.
+	work := context.WithoutCancel(ctx)
+	if err := l.adopt(work); err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return l.end(work)
+		case r := <-l.requests:
+			result, err := r.do(work)
+			r.done <- answer{result, err}
+		case reason := <-l.reloads:
+			l.asked(work, reason)
+		case <-l.reload.C:
+			l.due(work)
+		case <-l.flush.C:
+			l.writeRunning()
+		case <-l.leaving.timer.C:
+			l.removeLeaving(work)
+		case <-l.exited():
+			l.restart(work)
+		}
+		l.publish()
+	}
+}
+
+// Apply brings a text into effect. It returns when the runtime steps are verified,
+// and the reload too if one is due now; Result says if it comes later. The error is
+// an operational one: the last good state stays and the loop retries by itself.
+func (l *Loop) Apply(ctx context.Context, d Desired) (Result, error) {
+	return l.ask(ctx, func(work context.Context) (Result, error) {
+		start := time.Now()
+		r, err := l.apply(work, d)
+		l.report(r, err, time.Since(start))
+		return r, err
+	})
+}
+
+// StartLast starts HAProxy with the last good configuration, and reports whether
+// one runs then. It is for the time when nothing is known about what is wanted.
+func (l *Loop) StartLast(ctx context.Context) (bool, error) {
+	r, err := l.ask(ctx, func(work context.Context) (Result, error) {
+		if l.process.Running() {
+			return Result{Method: MethodStart}, nil
+		}
+		if !l.startLast(work) {
+			return Result{Method: MethodNone}, nil
+		}
+		return Result{Method: MethodStart}, nil
+	})
+	return r.Method == MethodStart, err
+}
+
+// Reload asks for a reload with the configuration on disk. It does not block.
+// Several requests at once become one.
+func (l *Loop) Reload(reason string) {
+	select {
+	case l.reloads <- reason:
+	default: // one is due already
+	}
+}
+
+func (l *Loop) ask(ctx context.Context, do func(context.Context) (Result, error)) (Result, error) {
+	r := request{do: do, done: make(chan answer, 1)}
+	select {
+	case l.requests <- r:
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	case <-l.ended:
+		return Result{}, ErrEnded
+	}
+	a := <-r.done
+	return a.result, a.err
+}
+
+// exited is closed when HAProxy has ended and that was not noticed yet.
+func (l *Loop) exited() <-chan struct{} {
+	if l.down {
+		return nil
+	}
+	return l.process.Exited()
+}
+
+// end writes the file and stops HAProxy.
+func (l *Loop) end(ctx context.Context) error {
+	l.writeRunning()
+	var err error
+	if l.cfg.StopHAProxy {
+		err = l.process.Stop(ctx, l.cfg.StopTimeout)
+	}
+	l.publish()
+	return errors.Join(err, l.close())
+}
+
+// loadedFile holds the text that HAProxy was started with.
+func (l *Loop) loadedFile() string { return filepath.Join(l.cfg.StateDir, "loaded.cfg") }
+
+// report logs and counts what an Apply did.
+func (l *Loop) report(r Result, err error, took time.Duration) {
+	outcome := "ok"
+	if r.Method == MethodFailed {
+		outcome = "failed"
+	}
+	l.metrics.applies.WithLabelValues(r.Method, outcome).Inc()
+	l.metrics.duration.WithLabelValues(r.Method).Observe(took.Seconds())
+	for _, reason := range r.Reasons {
+		l.metrics.reasons.WithLabelValues(reason.Code).Inc()
+	}
+	switch {
+	case err != nil:
+		l.log.Error("not applied", zap.Error(err))
+	case r.Method != MethodNone && r.Method != MethodFailed:
+		l.log.Info("applied", zap.String("method", r.Method), zap.Int("adds", r.Adds), zap.Int("removes", r.Removes),
+			zap.Strings("reason", describe(r.Reasons)), zap.Duration("took", took))
+	}
+}
+
+// describe returns the first few reasons as text.
+func describe(reasons []haproxy.Reason) []string {
+	const most = 5
+	var out []string
+	for i, r := range reasons {
+		if i == most {
+			return append(out, fmt.Sprintf("and %d more", len(reasons)-most))
+		}
+		out = append(out, r.Code+" "+r.Section+": "+r.Detail)
+	}
+	return out
+}

@@ -1,0 +1,44 @@
+package apply
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics are the figures of the loop.
+type Metrics struct {
+	applies  *prometheus.CounterVec
+	reloads  *prometheus.CounterVec
+	reasons  *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	inSync   prometheus.Gauge
+	leaving  prometheus.Gauge
+	restarts prometheus.Counter
+}
+
+// NewMetrics returns the metrics, registered.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		applies: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mlb_applies_total", Help: "Texts applied, by method and result.",
+		}, []string{"method", "result"}),
+		reloads: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mlb_reloads_total", Help: "Reloads of HAProxy by result.",
+		}, []string{"result"}),
+		reasons: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "mlb_reload_reasons_total", Help: "Reasons that made a reload necessary.",
+		}, []string{"reason"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "mlb_apply_duration_seconds", Help: "Time to apply a text, by method.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+		}, []string{"method"}),
+		inSync: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mlb_config_in_sync", Help: "1 if HAProxy runs what was asked for last.",
+		}),
+		leaving: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mlb_servers_leaving", Help: "Servers out of rotation that still have sessions.",
+		}),
+		restarts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mlb_haproxy_restarts_total", Help: "Times that HAProxy had to be started again.",
+		}),
+	}
+	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.restarts)
+	return m
+}

@@ -1,0 +1,149 @@
+package apply
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strconv"
+
+	"go.uber.org/zap"
+
+	"mlb/haproxy"
+	"mlb/haproxy/runtime"
+)
+
+// reasonUnconfirmed is the code of a reload that a runtime step makes necessary
+// because HAProxy does not show its effect.
+const reasonUnconfirmed = "runtime_unconfirmed"
+
+// steps does runtime steps and reads back what came of them. What is not confirmed
+// becomes a reason to reload.
+func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []haproxy.Reason {
+	var reasons []haproxy.Reason
+	var doable []haproxy.Step
+	var commands, backends []string
+	for _, st := range steps {
+		st, why := l.leaving.adjust(st)
+		if why != "" {
+			reasons = append(reasons, haproxy.Reason{Code: haproxy.ReasonServerName, Section: "backend " + st.Backend, Detail: why})
+			continue
+		}
+		doable = append(doable, st)
+		commands = append(commands, l.leaving.commands(st)...)
+		if !slices.Contains(backends, st.Backend) {
+			backends = append(backends, st.Backend)
+		}
+	}
+	if len(doable) == 0 {
+		return reasons
+	}
+	answers, err := l.socket.Execute(ctx, commands)
+	if err != nil {
+		l.log.Warn("runtime commands not completed", zap.Error(err))
+	} else if err := runtime.Refused(answers); err != nil {
+		l.log.Debug("runtime commands refused", zap.Error(err))
+	}
+	states, err := l.socket.Servers(ctx, backends...)
+	if err != nil {
+		return append(reasons, haproxy.Reason{Code: reasonUnconfirmed, Detail: err.Error()})
+	}
+	has := index(states)
+	var confirmed []haproxy.Step
+	for _, st := range doable {
+		state, there := has[st.Backend+"/"+st.Server.Name]
+		if !confirms(st, state, there) {
+			reasons = append(reasons, haproxy.Reason{
+				Code: reasonUnconfirmed, Section: "backend " + st.Backend,
+				Detail: string(st.Kind) + " of server " + st.Server.Name + " is not to be seen",
+			})
+			continue
+		}
+		confirmed = append(confirmed, st)
+		l.took(st, there, r)
+	}
+	l.running = l.running.After(confirmed)
+	return reasons
+}
+
+// took counts a confirmed step and keeps the table of leaving servers.
+func (l *Loop) took(st haproxy.Step, there bool, r *Result) {
+	switch st.Kind {
+	case haproxy.AddServer, haproxy.EnableServer:
+		r.Adds++
+		l.leaving.cancel(st.Backend, st.Server.Name)
+	case haproxy.RemoveServer:
+		r.Removes++
+		if there {
+			l.leaving.add(st.Backend, st.Server)
+		}
+	case haproxy.DrainServer:
+		r.Removes++
+	case haproxy.SetAddress, haproxy.SetWeight:
+	}
+}
+
+func index(states []runtime.ServerState) map[string]runtime.ServerState {
+	out := make(map[string]runtime.ServerState, len(states))
+	for _, s := range states {
+		out[s.Backend+"/"+s.Name] = s
+	}
+	return out
+}
+
+// confirms reports whether HAProxy shows what a step was to bring about.
+func confirms(st haproxy.Step, state runtime.ServerState, there bool) bool {
+	switch st.Kind {
+	case haproxy.RemoveServer:
+		return !there || state.Admin.Maintenance()
+	case haproxy.AddServer, haproxy.SetAddress, haproxy.EnableServer, haproxy.DrainServer:
+		return there && sameAddress(st.Server.Address, state) && state.Admin.Maintenance() != st.Server.Ready()
+	case haproxy.SetWeight:
+		w, ok := st.Server.Keyword("weight")
+		if !ok {
+			w = "1"
+		}
+		return there && strconv.Itoa(state.Weight) == w
+	}
+	return false
+}
+
+func sameAddress(address string, s runtime.ServerState) bool {
+	want, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return false
+	}
+	have, err := netip.ParseAddr(s.Address)
+	return err == nil && have == want.Addr() && s.Port == int(want.Port())
+}
+
+// actualServers returns the configuration with the servers that HAProxy has: those
+// it lacks are dropped, those in maintenance are disabled. unknown are the servers
+// that no text knows.
+func actualServers(c haproxy.Config, states []runtime.ServerState) (actual haproxy.Config, unknown []runtime.ServerState) {
+	has := index(states)
+	var steps []haproxy.Step
+	for _, sec := range c.Sections {
+		for _, s := range sec.Servers {
+			key := sec.Name + "/" + s.Name
+			state, there := has[key]
+			delete(has, key)
+			switch {
+			case !there || !sameAddress(s.Address, state):
+				steps = append(steps, haproxy.Step{Kind: haproxy.RemoveServer, Backend: sec.Name, Server: s})
+				if there {
+					unknown = append(unknown, state)
+				}
+			case state.Admin.Maintenance() && s.Ready():
+				steps = append(steps, haproxy.Step{Kind: haproxy.DrainServer, Backend: sec.Name, Server: s})
+			case !state.Admin.Maintenance() && !s.Ready():
+				steps = append(steps, haproxy.Step{Kind: haproxy.EnableServer, Backend: sec.Name, Server: s})
+			}
+		}
+	}
+	for _, s := range states { // in HAProxy's order
+		if _, left := has[s.Backend+"/"+s.Name]; left {
+			unknown = append(unknown, s)
+		}
+	}
+	return c.After(steps), unknown
+}
