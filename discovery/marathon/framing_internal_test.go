@@ -26,7 +26,7 @@ func counting(beats *int) func(bool) {
 }
 
 // frames returns what passes through a frameReader, and the number of heartbeats.
-func frames(t testing.TB, src io.Reader, limit int) (text string, beats int) {
+func frames(t *testing.T, src io.Reader, limit int) (text string, beats int) {
 	t.Helper()
 	out, err := io.ReadAll(newFrameReader(src, limit, counting(&beats)))
 	if err != nil {

@@ -38,9 +38,9 @@ func TestASilentStreamIsGivenUp(t *testing.T) {
 
 func TestAnyByteKeepsAStreamAlive(t *testing.T) {
 	t.Parallel()
-	beats := slices.Repeat([]string{"\r", "\n"}, 8) // 0.8 s, more than twice the limit
-	m := newMaster(t, then(says(streamHead+attached()), slowly(50*time.Millisecond, beats...), says(statusUpdate("/a")), hangs))
-	f := follow(t, far(marathon.StreamConfig{IdleTimeout: 350 * time.Millisecond}), quick(), m.url)
+	beats := slices.Repeat([]string{"\r", "\n"}, 15) // 3 s, twice the limit
+	m := newMaster(t, then(says(streamHead+attached()), slowly(100*time.Millisecond, beats...), says(statusUpdate("/a")), hangs))
+	f := follow(t, far(marathon.StreamConfig{IdleTimeout: 1500 * time.Millisecond}), quick(), m.url)
 	f.want(t, reconnected(), updated("/a"))
 }
 
@@ -95,7 +95,7 @@ func TestAnswersThatAreNoStream(t *testing.T) {
 			t.Parallel()
 			sick, good := newMaster(t, bad), newMaster(t, then(says(streamHead+attached()), hangs))
 			// The backoff shows that the next master is tried at once.
-			f := follow(t, far(marathon.StreamConfig{ConnectTimeout: 300 * time.Millisecond}), quick(), sick.url, good.url)
+			f := follow(t, far(marathon.StreamConfig{ConnectTimeout: 1500 * time.Millisecond}), quick(), sick.url, good.url)
 			f.want(t, reconnected())
 			if got := f.stream.Status().Master; got != good.url {
 				t.Errorf("master %s, want %s", got, good.url)

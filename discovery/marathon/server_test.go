@@ -191,7 +191,7 @@ func direct(*http.Request) (*url.URL, error) { return nil, nil }
 // quick are deadlines for tests in which a master fails to answer.
 func quick() marathon.ClientConfig {
 	return marathon.ClientConfig{
-		ConnectTimeout: time.Second, HeaderTimeout: 200 * time.Millisecond, IdleTimeout: 300 * time.Millisecond,
+		ConnectTimeout: time.Second, HeaderTimeout: 500 * time.Millisecond, IdleTimeout: 500 * time.Millisecond,
 		ReadTimeout: 2 * time.Second, Proxy: direct,
 	}
 }

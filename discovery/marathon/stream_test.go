@@ -233,11 +233,14 @@ func TestFramesThatAreUnlikeMarathons(t *testing.T) {
 		{
 			"an event above the limit costs only its content",
 			ev(update, `"appId":"/a","message":"`+strings.Repeat("x", 20<<20)+`",`) + statusUpdate("/b"),
-			[]marathon.Hint{everything, updated("/b")}, 1,
+			[]marathon.Hint{everything, updated("/b")},
+			1,
 		},
 		{
 			"an unreadable event is skipped and the connection stays",
-			"event: " + update + "\r\ndata: {\"eventType\":\r\n\r\n" + statusUpdate("/b"), []marathon.Hint{everything, updated("/b")}, 1,
+			"event: " + update + "\r\ndata: {\"eventType\":\r\n\r\n" + statusUpdate("/b"),
+			[]marathon.Hint{everything, updated("/b")},
+			1,
 		},
 		{"an unreadable event of no known type means nothing", "data: hello\r\n\r\n" + statusUpdate("/b"), []marathon.Hint{updated("/b")}, 1},
 		{"two documents on one line", "data: " + body(update, "/a") + body(update, "/b") + "\r\n\r\n", []marathon.Hint{updated("/a"), updated("/b")}, 0},
@@ -245,7 +248,8 @@ func TestFramesThatAreUnlikeMarathons(t *testing.T) {
 		{
 			"two merged events",
 			"event: x\r\ndata: " + body("deployment_info", "/a") + "\r\nevent: " + update + "\r\ndata: " + body(update, "/b") + "\r\n\r\n",
-			[]marathon.Hint{updated("/b")}, 0,
+			[]marathon.Hint{updated("/b")},
+			0,
 		},
 		{"a document on several lines", "data: {\"eventType\":\ndata: \"status_update_event\",\ndata: \"appId\":\"/a\"}\n\n", []marathon.Hint{updated("/a")}, 0},
 		{"a type in the event line alone", "event: " + update + "\ndata: {\"appId\":\"/a\"}\n\n", []marathon.Hint{updated("/a")}, 0},
