@@ -58,16 +58,28 @@ func BindTest(addr string, own ...int) error {
 		return err
 	}
 	for _, a := range addrs {
-		err := tryBind(a)
-		switch {
-		case err == nil, errors.Is(err, unix.EACCES):
-		case errors.Is(err, unix.EADDRINUSE):
-			if holders, foreign := foreignListeners(a, own); foreign {
-				return &PortError{Addr: a, Holders: holders, Reason: err}
-			}
-		default:
-			return &PortError{Addr: a, Reason: err}
+		if err := bindTest(a, own); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// bindTest tries one address, first alone and then as HAProxy does it. If only the
+// second succeeds, the others share the port (SO_REUSEPORT): one on the very same
+// address would get a part of the connections, one on a more special address, such
+// as a task on its agent's address, keeps its own and is no obstacle.
+func bindTest(a netip.AddrPort, own []int) error {
+	err := tryBind(a, false)
+	switch {
+	case err == nil, errors.Is(err, unix.EACCES):
+		return nil
+	case !errors.Is(err, unix.EADDRINUSE):
+		return &PortError{Addr: a, Reason: err}
+	}
+	shared := tryBind(a, true) == nil
+	if holders, foreign := foreignListeners(a, own, shared); foreign {
+		return &PortError{Addr: a, Holders: holders, Reason: err}
 	}
 	return nil
 }
@@ -107,8 +119,8 @@ func parseBind(text string) ([]netip.AddrPort, error) {
 	return out, nil
 }
 
-// tryBind binds and lets go. It does not listen, so no client ever reaches it.
-func tryBind(addr netip.AddrPort) error {
+// tryBind binds and lets go, with SO_REUSEPORT if shared. It does not listen, so no client ever reaches it.
+func tryBind(addr netip.AddrPort, shared bool) error {
 	family, sockaddr := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()})
 	if addr.Addr().Is4() {
 		family, sockaddr = unix.AF_INET, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
@@ -122,16 +134,22 @@ func tryBind(addr netip.AddrPort) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
 		return fmt.Errorf("socket: %w", err)
 	}
+	if shared {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			return fmt.Errorf("socket: %w", err)
+		}
+	}
 	return unix.Bind(fd, sockaddr)
 }
 
 // foreignListeners names the processes that listen on an address and are not own.
 // foreign is false when all listeners belong to own processes. A port that is bound
-// without a listener, by an outgoing connection, is foreign.
-func foreignListeners(addr netip.AddrPort, own []int) (holders []string, foreign bool) {
-	sockets := listenersOn(addr)
+// without a listener, by an outgoing connection, is foreign. exact counts only
+// listeners on the very same address.
+func foreignListeners(addr netip.AddrPort, own []int, exact bool) (holders []string, foreign bool) {
+	sockets := listenersOn(addr, exact)
 	if len(sockets) == 0 {
-		return nil, true
+		return nil, !exact
 	}
 	for _, pid := range own {
 		for _, s := range socketsOf(pid) {
@@ -178,21 +196,22 @@ func socketsOf(pid int) []string {
 }
 
 // listenersOn returns the inodes of the listening sockets that keep an address from
-// being bound: same port, and the same address or either of them any address.
-func listenersOn(addr netip.AddrPort) []string {
+// being bound: same port, and the same address or, unless exact, either of them any
+// address.
+func listenersOn(addr netip.AddrPort, exact bool) []string {
 	var out []string
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		b, err := os.ReadFile(table)
 		if err != nil {
 			continue // no IPv6 on this machine
 		}
-		out = append(out, parseListeners(string(b), addr)...)
+		out = append(out, parseListeners(string(b), addr, exact)...)
 	}
 	return out
 }
 
 // parseListeners reads /proc/net/tcp or tcp6 (proc(5)).
-func parseListeners(table string, addr netip.AddrPort) []string {
+func parseListeners(table string, addr netip.AddrPort, exact bool) []string {
 	const local, state, inode, listening = 1, 3, 9, "0A"
 	var out []string
 	for line := range strings.Lines(table) {
@@ -204,7 +223,8 @@ func parseListeners(table string, addr netip.AddrPort) []string {
 		if !ok || l.Port() != addr.Port() {
 			continue
 		}
-		if l.Addr().IsUnspecified() || addr.Addr().IsUnspecified() || l.Addr().Unmap() == addr.Addr().Unmap() {
+		anyAddress := !exact && (l.Addr().IsUnspecified() || addr.Addr().IsUnspecified())
+		if anyAddress || l.Addr().Unmap() == addr.Addr().Unmap() {
 			out = append(out, f[inode])
 		}
 	}
