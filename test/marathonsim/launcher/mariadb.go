@@ -60,7 +60,9 @@ func setupSQL(env map[string]string) string {
 		"ALTER USER 'root'@'localhost' IDENTIFIED BY " + password,
 		"CREATE USER IF NOT EXISTS 'root'@'%' IDENTIFIED BY " + password,
 		"GRANT ALL ON *.* TO 'root'@'%' WITH GRANT OPTION",
-		"DELETE FROM mysql.global_priv WHERE User = ''",
+		// A new data directory also has nameless users and root without password at
+		// 127.0.0.1, which would go before root at every address.
+		"DELETE FROM mysql.global_priv WHERE User = '' OR Host NOT IN ('localhost', '%')",
 	}
 	if name := env["MYSQL_DATABASE"]; name != "" {
 		statements = append(statements, "CREATE DATABASE IF NOT EXISTS `"+strings.ReplaceAll(name, "`", "``")+"`")
