@@ -1,0 +1,248 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"mlb/control"
+	"mlb/discovery"
+	"mlb/haproxy"
+	"mlb/haproxy/apply"
+	"mlb/haproxy/render"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// kernel stands for HAProxy and the kernel: it takes every text but those that
+// hold a line it refuses or a bind that somebody else has.
+type kernel struct {
+	refuses string
+	taken   string
+	down    error
+	last    bool // there is a last good configuration
+	texts   []string
+	started int
+}
+
+func (k *kernel) Apply(_ context.Context, d apply.Desired) (apply.Result, error) {
+	k.texts = append(k.texts, d.Text)
+	if k.down != nil {
+		return apply.Result{Method: apply.MethodFailed}, k.down
+	}
+	r := apply.Result{Method: apply.MethodReload}
+	for i, line := range strings.Split(d.Text, "\n") {
+		if k.refuses != "" && strings.Contains(line, k.refuses) {
+			r.Refused = append(r.Refused, apply.Refusal{Line: i + 1, Message: "unknown keyword"})
+		}
+		if k.taken != "" && strings.Contains(line, "bind "+k.taken) {
+			r.Taken = append(r.Taken, k.taken)
+		}
+	}
+	if len(r.Refused)+len(r.Taken) > 0 {
+		r.Method = apply.MethodFailed
+		return r, errors.New("refused or taken")
+	}
+	return r, nil
+}
+
+func (k *kernel) StartLast(context.Context) (bool, error) {
+	k.started++
+	return k.last, k.down
+}
+
+func (k *kernel) text() string { return k.texts[len(k.texts)-1] }
+
+func service(app string, port, tasks int) discovery.Service {
+	s := discovery.Service{App: app, ServicePort: port, Mode: discovery.ModeTCP, Balance: "roundrobin"}
+	for i := range tasks {
+		s.Endpoints = append(s.Endpoints, discovery.Endpoint{
+			Task: "t", Agent: "10.0.0.1", Address: netip.MustParseAddr("10.0.0.1"), Port: 31000 + i, State: discovery.Ready,
+		})
+	}
+	return s
+}
+
+func snapshot(services ...discovery.Service) discovery.Snapshot {
+	return discovery.NewSnapshot(services, nil)
+}
+
+func newController(t *testing.T, cfg control.Config, k *kernel) *control.Controller {
+	t.Helper()
+	r, err := render.New(render.Frame{
+		HTTPBind: "*:80", HTTPSBind: "*:443", AppIDBind: "*:9091", StatsBind: "*:9090", MaxConn: 100,
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := control.New(cfg, r, k, zap.NewNop(), control.NewMetrics(prometheus.NewRegistry()))
+	t.Cleanup(c.Close)
+	return c
+}
+
+func apps(problems []discovery.Problem) []string {
+	var out []string
+	for _, p := range problems {
+		out = append(out, p.App+": "+p.Reason)
+	}
+	return out
+}
+
+func TestARefusedLineCostsItsAppAlone(t *testing.T) {
+	t.Parallel()
+	k := &kernel{refuses: "bad_10002"}
+	c := newController(t, control.Config{}, k)
+	c.Pass(t.Context(), snapshot(service("/a", 10001, 1), service("/bad", 10002, 1), service("/c", 10003, 1)))
+	if text := k.text(); strings.Contains(text, "bad_10002") || !strings.Contains(text, "a_10001") || !strings.Contains(text, "c_10003") {
+		t.Errorf("text of the last round:\n%s", text)
+	}
+	if diff := cmp.Diff([]string{"/bad: refused by haproxy"}, apps(c.Problems())); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+
+	// The verdict stands while the app changes in its tasks only, and needs no
+	// further attempt; it is lifted when the app changes.
+	before := len(k.texts)
+	c.Pass(t.Context(), snapshot(service("/a", 10001, 2), service("/bad", 10002, 3)))
+	if got := len(k.texts) - before; got != 1 {
+		t.Errorf("%d attempts for a pass with a known verdict, want 1", got)
+	}
+	c.Pass(t.Context(), snapshot(service("/bad", 10005, 1)))
+	if !strings.Contains(k.text(), "bad_10005") || len(c.Problems()) != 0 {
+		t.Errorf("app is still set aside after it changed: %v", c.Problems())
+	}
+}
+
+func TestARefusalThatNamesNoAppKeepsTheLastState(t *testing.T) {
+	t.Parallel()
+	k := &kernel{refuses: "maxconn"}
+	c := newController(t, control.Config{}, k)
+	c.Pass(t.Context(), snapshot(service("/a", 10001, 1)))
+	if last, ok := c.Last(); !ok || last.Error == "" {
+		t.Errorf("record %+v, want an error", last)
+	}
+	if len(k.texts) != 1 {
+		t.Errorf("%d attempts, want 1", len(k.texts))
+	}
+}
+
+func TestAHeldPortCostsTheFrontendAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kernel{taken: "*:10001"}
+		retries := 0
+		c := newController(t, control.Config{Retry: func() { retries++ }}, k)
+		s := snapshot(service("/a", 10001, 1), service("/b", 10002, 1))
+		c.Pass(t.Context(), s)
+		text := k.text()
+		if strings.Contains(text, "bind *:10001") || !strings.Contains(text, "backend a_10001") || !strings.Contains(text, "bind *:10002") {
+			t.Errorf("text of the last round:\n%s", text)
+		}
+		if diff := cmp.Diff([]string{"/a: service port taken"}, apps(c.Problems())); diff != "" {
+			t.Errorf("problems (-want +got):\n%s", diff)
+		}
+		// It is tried again by itself.
+		k.taken = ""
+		<-time.After(time.Minute)
+		synctest.Wait()
+		if retries != 1 {
+			t.Fatalf("%d retries asked for, want 1", retries)
+		}
+		c.Pass(t.Context(), s)
+		if !strings.Contains(k.text(), "bind *:10001") || len(c.Problems()) != 0 {
+			t.Errorf("port is not bound after it became free: %v", c.Problems())
+		}
+	})
+}
+
+// D62: the last task's end and the first one's start are no reload.
+func TestAServiceKeepsItsSectionForAWhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kernel{}
+		c := newController(t, control.Config{EmptyServiceTimeout: 10 * time.Minute}, k)
+		served := func() bool { return strings.Contains(k.text(), "backend a_10001") }
+		c.Pass(t.Context(), snapshot(service("/a", 10001, 0)))
+		if served() {
+			t.Error("a service that never had a task is rendered")
+		}
+		c.Pass(t.Context(), snapshot(service("/a", 10001, 1)))
+		<-time.After(9 * time.Minute)
+		c.Pass(t.Context(), snapshot(service("/a", 10001, 0)))
+		if !served() {
+			t.Error("the section went with the last task")
+		}
+		<-time.After(time.Minute)
+		c.Pass(t.Context(), snapshot(service("/a", 10001, 0)))
+		if served() {
+			t.Error("the section is still there after the time")
+		}
+		c.Pass(t.Context(), snapshot(service("/a", 10001, 1)))
+		c.Pass(t.Context(), snapshot())
+		if served() {
+			t.Error("the section outlived its app")
+		}
+	})
+}
+
+func TestWithoutMarathonTheLastGoodConfigurationIsStarted(t *testing.T) {
+	t.Parallel()
+	for name, last := range map[string]bool{"there is one": true, "there is none": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := &kernel{last: last}
+			c := newController(t, control.Config{}, k)
+			c.Failed(t.Context(), errors.New("no master"))
+			c.Failed(t.Context(), errors.New("no master"))
+			want := 1 // heads only
+			if last {
+				want = 0
+			}
+			if k.started != 1 || len(k.texts) != want {
+				t.Errorf("started %d times, %d texts; want once, %d", k.started, len(k.texts), want)
+			}
+		})
+	}
+}
+
+func TestOperationalErrorsAreRecorded(t *testing.T) {
+	t.Parallel()
+	k := &kernel{down: errors.New("disk full")}
+	c := newController(t, control.Config{}, k)
+	c.Pass(t.Context(), snapshot(service("/a", 10001, 1)))
+	if last, _ := c.Last(); last.Error != "disk full" {
+		t.Errorf("error %q, want that of the disk", last.Error)
+	}
+	k.down = nil
+	c.Pass(t.Context(), snapshot(service("/a", 10001, 1)))
+	if last, _ := c.Last(); last.Error != "" || last.Services != 1 || last.Endpoints != 1 {
+		t.Errorf("record %+v, want a good one", last)
+	}
+	if n := len(c.Records()); n != 2 {
+		t.Errorf("%d records, want 2", n)
+	}
+}
+
+func TestOldRecordsAreForgotten(t *testing.T) {
+	t.Parallel()
+	c := newController(t, control.Config{Claims: haproxy.Claims{}}, &kernel{})
+	for range 150 {
+		c.Pass(t.Context(), snapshot())
+	}
+	if n := len(c.Records()); n > 100 {
+		t.Errorf("%d records kept", n)
+	}
+	if !slices.IsSortedFunc(c.Records(), func(a, b control.Record) int { return a.Applied.Compare(b.Applied) }) {
+		t.Error("records are not in order")
+	}
+}
