@@ -36,7 +36,7 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 	if err := renameio.WriteFile(path, text, mode, renameio.WithTempDir(dir), renameio.WithStaticPermissions(mode)); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	d, err := os.Open(dir) //nolint:gosec // the folder of our own file.
+	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("sync folder of %s: %w", path, err)
 	}

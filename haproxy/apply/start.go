@@ -18,13 +18,20 @@ const lockPatience = 15 * time.Second
 
 // adopt takes over a HAProxy that lives already and finds out what it runs.
 func (l *Loop) adopt(ctx context.Context) error {
-	deadline := time.Now().Add(lockPatience)
+	patience := time.NewTimer(lockPatience)
+	defer patience.Stop()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
 	for {
 		ok, err := l.process.Adopt(ctx)
 		switch {
-		case errors.Is(err, process.ErrLocked) && time.Now().Before(deadline):
-			time.Sleep(50 * time.Millisecond)
-			continue
+		case errors.Is(err, process.ErrLocked):
+			select {
+			case <-again.C:
+				continue
+			case <-patience.C:
+				return err
+			}
 		case errors.Is(err, process.ErrHung):
 			l.log.Error("haproxy hangs, another one will be started", zap.Error(err))
 			return nil

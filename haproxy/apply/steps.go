@@ -22,8 +22,8 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 	var reasons []haproxy.Reason
 	var doable []haproxy.Step
 	var commands, backends []string
-	for _, st := range steps {
-		st, why := l.leaving.adjust(st)
+	for _, planned := range steps {
+		st, why := l.leaving.adjust(planned)
 		if why != "" {
 			reasons = append(reasons, haproxy.Reason{Code: haproxy.ReasonServerName, Section: "backend " + st.Backend, Detail: why})
 			continue
@@ -40,8 +40,8 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 	answers, err := l.socket.Execute(ctx, commands)
 	if err != nil {
 		l.log.Warn("runtime commands not completed", zap.Error(err))
-	} else if err := runtime.Refused(answers); err != nil {
-		l.log.Debug("runtime commands refused", zap.Error(err))
+	} else if refused := runtime.Refused(answers); refused != nil {
+		l.log.Debug("runtime commands refused", zap.Error(refused))
 	}
 	states, err := l.socket.Servers(ctx, backends...)
 	if err != nil {
