@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"mlb/test/marathonsim/launcher"
-
 	"go.uber.org/zap"
+
+	"mlb/test/marathonsim/launcher"
 )
 
 // Cluster is a simulated Marathon with its masters, agents and tasks. All

@@ -3,6 +3,7 @@ package marathonsim_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -104,7 +105,7 @@ func TestLockedAppIsRefusedUnlessForced(t *testing.T) {
 	c := simtest.Start(t, marathonsim.Options{}) // a health check that never reports keeps the deployment
 	simtest.Deploy(t, c, `{"id":"/a","cmd":"serve","healthChecks":[{"protocol":"HTTP"}]}`)
 	r, body := send(t, "PUT", c.Masters()[0]+"/v2/apps//a", `{"instances":2}`)
-	if r.StatusCode != 409 || !strings.HasPrefix(body, `{"message":"App is locked by one or more deployments.","deployments":[{"id":"`) {
+	if r.StatusCode != http.StatusConflict || !strings.HasPrefix(body, `{"message":"App is locked by one or more deployments.","deployments":[{"id":"`) {
 		t.Errorf("%s %s", r.Status, body)
 	}
 	_, deployments := get(t, c.Masters()[0]+"/v2/deployments")
@@ -113,7 +114,7 @@ func TestLockedAppIsRefusedUnlessForced(t *testing.T) {
 	}
 	f := follow(t, c, "")
 	f.awaitKind(t, "event_stream_attached", 1)
-	if r, body := send(t, "PUT", c.Masters()[0]+"/v2/apps//a?force=true", `{"healthChecks":[]}`); r.StatusCode != 200 {
+	if r, body := send(t, "PUT", c.Masters()[0]+"/v2/apps//a?force=true", `{"healthChecks":[]}`); r.StatusCode != http.StatusOK {
 		t.Errorf("%s %s", r.Status, body)
 	}
 	f.awaitKind(t, "deployment_failed", 1)
@@ -213,7 +214,7 @@ func TestKillingTasks(t *testing.T) {
 	url := c.Masters()[0]
 	tasks := simtest.Running(t, c, "/a", 3)
 	r, body := send(t, "DELETE", url+"/v2/apps//a/tasks/"+tasks[0].ID, "")
-	if r.StatusCode != 200 || !strings.HasPrefix(body, `{"task":{"id":"`+tasks[0].ID) {
+	if r.StatusCode != http.StatusOK || !strings.HasPrefix(body, `{"task":{"id":"`+tasks[0].ID) {
 		t.Errorf("%s %s", r.Status, body)
 	}
 	replaced := func() bool {
@@ -222,7 +223,7 @@ func TestKillingTasks(t *testing.T) {
 	}
 	simtest.Wait(t, c, "a replacement", replaced)
 	r, body = send(t, "POST", url+"/v2/tasks/delete?scale=true", `{"ids":["`+tasks[1].ID+`"]}`)
-	if r.StatusCode != 200 || !strings.Contains(body, "deploymentId") {
+	if r.StatusCode != http.StatusOK || !strings.Contains(body, "deploymentId") {
 		t.Errorf("%s %s", r.Status, body)
 	}
 	for _, task := range simtest.Running(t, c, "/a", 2) {
@@ -230,7 +231,7 @@ func TestKillingTasks(t *testing.T) {
 			t.Errorf("the wrong task was killed")
 		}
 	}
-	if r, _ := send(t, "DELETE", url+"/v2/apps//a/tasks/nope", ""); r.StatusCode != 404 {
+	if r, _ := send(t, "DELETE", url+"/v2/apps//a/tasks/nope", ""); r.StatusCode != http.StatusNotFound {
 		t.Error(r.Status)
 	}
 }
@@ -291,7 +292,7 @@ func TestFilters(t *testing.T) {
 			t.Errorf("%s: %q instead of %q", query, got, want)
 		}
 	}
-	if r, _ := get(t, c.Masters()[0]+"/v2/apps?label=%3D%3D"); r.StatusCode != 422 {
+	if r, _ := get(t, c.Masters()[0]+"/v2/apps?label=%3D%3D"); r.StatusCode != http.StatusUnprocessableEntity {
 		t.Error(r.Status)
 	}
 	_, body := get(t, c.Masters()[0]+"/v2/apps/shop/*")

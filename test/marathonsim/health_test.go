@@ -2,6 +2,7 @@ package marathonsim_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,7 @@ func TestRecoveredTaskIsAliveAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	simtest.Wait(t, c, "the failure", func() bool { return len(c.Ready("/a")) == 0 })
-	if r, _ := get(t, "http://"+task.Addr(0)); r.StatusCode != 503 {
+	if r, _ := get(t, "http://"+task.Addr(0)); r.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("the task answers %s", r.Status)
 	}
 	if err := c.RecoverTask(task.ID); err != nil {
@@ -134,7 +135,7 @@ func TestKillingTaskIsListedAndAliveUntilItEnds(t *testing.T) {
 	if !strings.Contains(body, `"state":"TASK_KILLING"`) || !strings.Contains(body, `"alive":true`) {
 		t.Error(body)
 	}
-	if r, _ := get(t, "http://"+task.Addr(0)); r.StatusCode != 200 {
+	if r, _ := get(t, "http://"+task.Addr(0)); r.StatusCode != http.StatusOK {
 		t.Error(r.Status)
 	}
 	simtest.Running(t, c, "/a", 0)

@@ -3,6 +3,7 @@ package marathonsim
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -62,7 +63,7 @@ func parseHealthCheck(raw json.RawMessage) (healthCheck, error) {
 	case "TCP", "MESOS_TCP":
 	case "COMMAND":
 		if in.Command == nil {
-			return h, fmt.Errorf("a health check of protocol COMMAND needs a command")
+			return h, errors.New("a health check of protocol COMMAND needs a command")
 		}
 		h.Command = in.Command.Value
 	default:

@@ -16,14 +16,20 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// get sends a GET without keeping the connection and returns the answer with its
-// body read.
-func get(tb testing.TB, url string, header ...string) (*http.Response, string) {
+// reply is an answer of which the body was read.
+type reply struct {
+	Status     string
+	StatusCode int
+	Header     http.Header
+}
+
+// get sends a GET without keeping the connection.
+func get(tb testing.TB, url string, header ...string) (*reply, string) {
 	tb.Helper()
 	return send(tb, http.MethodGet, url, "", header...)
 }
 
-func send(tb testing.TB, method, url, body string, header ...string) (*http.Response, string) {
+func send(tb testing.TB, method, url, body string, header ...string) (*reply, string) {
 	tb.Helper()
 	r, b, err := try(tb.Context(), method, url, body, header...)
 	if err != nil {
@@ -32,7 +38,7 @@ func send(tb testing.TB, method, url, body string, header ...string) (*http.Resp
 	return r, b
 }
 
-func try(ctx context.Context, method, url, body string, header ...string) (*http.Response, string, error) {
+func try(ctx context.Context, method, url, body string, header ...string) (*reply, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
@@ -47,7 +53,7 @@ func try(ctx context.Context, method, url, body string, header ...string) (*http
 	if err != nil {
 		return nil, "", err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	b, err := io.ReadAll(response.Body)
-	return response, string(b), err
+	return &reply{response.Status, response.StatusCode, response.Header}, string(b), err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -270,9 +271,7 @@ type answer struct {
 // write sends an answer, compressed when the client takes that.
 func (m *master) write(w http.ResponseWriter, r *http.Request, a answer) {
 	m.commonHeader(w.Header())
-	for name, values := range a.header {
-		w.Header()[name] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	if a.html != "" {
 		m.writePage(w, r, a.status, a.html)
 		return

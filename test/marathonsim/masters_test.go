@@ -25,7 +25,7 @@ func TestStandbysProxyAndNameTheirWay(t *testing.T) {
 	urls := c.Masters()
 	for i, url := range urls {
 		r, body := get(t, url+"/v2/apps")
-		if r.StatusCode != 200 || !strings.Contains(body, `"id":"/a"`) {
+		if r.StatusCode != http.StatusOK || !strings.Contains(body, `"id":"/a"`) {
 			t.Errorf("master %d: %s %s", i, r.Status, body)
 		}
 		if got := r.Header.Get("X-Marathon-Leader"); got != urls[0] {
@@ -44,7 +44,7 @@ func TestStandbysProxyAndNameTheirWay(t *testing.T) {
 	if r.StatusCode != http.StatusBadGateway {
 		t.Errorf("loop: %s", r.Status)
 	}
-	if r, body := send(t, "PUT", urls[2]+"/v2/apps//a", `{"instances":0}`); r.StatusCode != 200 {
+	if r, body := send(t, "PUT", urls[2]+"/v2/apps//a", `{"instances":0}`); r.StatusCode != http.StatusOK {
 		t.Errorf("PUT through a standby: %s %s", r.Status, body)
 	}
 }
@@ -55,7 +55,7 @@ func TestStandbysAndEvents(t *testing.T) {
 		t.Parallel()
 		c := simtest.Start(t, marathonsim.Options{Masters: 2})
 		r, body := get(t, c.Masters()[1]+"/v2/events?event_type=a&event_type=b", "Accept", "text/event-stream")
-		if want := c.Masters()[0] + "/v2/events?event_type=a&event_type=b"; r.StatusCode != 302 || r.Header.Get("Location") != want || body != "" {
+		if want := c.Masters()[0] + "/v2/events?event_type=a&event_type=b"; r.StatusCode != http.StatusFound || r.Header.Get("Location") != want || body != "" {
 			t.Errorf("%s, location %q, %q", r.Status, r.Header.Get("Location"), body)
 		}
 	})
@@ -81,7 +81,7 @@ func TestLeaderChange(t *testing.T) {
 	before := simtest.Running(t, c, "/a", 2)
 	f := follow(t, c, "")
 	f.awaitKind(t, "event_stream_attached", 1)
-	if r, body := send(t, "DELETE", c.Masters()[0]+"/v2/leader", ""); r.StatusCode != 200 || body != `{"message":"Leadership abdicated"}` {
+	if r, body := send(t, "DELETE", c.Masters()[0]+"/v2/leader", ""); r.StatusCode != http.StatusOK || body != `{"message":"Leadership abdicated"}` {
 		t.Fatal(r.Status, body)
 	}
 	<-f.closed
@@ -101,7 +101,7 @@ func TestLeaderChange(t *testing.T) {
 	}
 	simtest.Wait(t, c, "the old master", func() bool {
 		r, _, err := try(t.Context(), "GET", c.Masters()[0]+"/v2/apps", "")
-		return err == nil && r.StatusCode == 200
+		return err == nil && r.StatusCode == http.StatusOK
 	})
 }
 
@@ -185,51 +185,51 @@ func TestFaults(t *testing.T) {
 	// What a fault of the only master does to GET /v2/apps.
 	for name, tt := range map[string]struct {
 		fault marathonsim.Fault
-		check func(t *testing.T, r *http.Response, body string, err error)
+		check func(t *testing.T, r *reply, body string, err error)
 	}{
-		"delay": {marathonsim.Fault{Kind: marathonsim.FaultDelay, Delay: 50 * time.Millisecond}, func(t *testing.T, r *http.Response, body string, err error) {
+		"delay": {marathonsim.Fault{Kind: marathonsim.FaultDelay, Delay: 50 * time.Millisecond}, func(t *testing.T, r *reply, body string, err error) {
 			t.Helper()
 			if err != nil || !json.Valid([]byte(body)) {
 				t.Error(r, body, err)
 			}
 		}},
-		"hang": {marathonsim.Fault{Kind: marathonsim.FaultHang}, func(t *testing.T, _ *http.Response, _ string, err error) {
+		"hang": {marathonsim.Fault{Kind: marathonsim.FaultHang}, func(t *testing.T, _ *reply, _ string, err error) {
 			t.Helper()
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Error(err)
 			}
 		}},
-		"reset": {marathonsim.Fault{Kind: marathonsim.FaultReset}, func(t *testing.T, _ *http.Response, _ string, err error) {
+		"reset": {marathonsim.Fault{Kind: marathonsim.FaultReset}, func(t *testing.T, _ *reply, _ string, err error) {
 			t.Helper()
 			if !errors.Is(err, syscall.ECONNRESET) {
 				t.Error(err)
 			}
 		}},
-		"truncate": {marathonsim.Fault{Kind: marathonsim.FaultTruncate}, func(t *testing.T, r *http.Response, body string, err error) {
+		"truncate": {marathonsim.Fault{Kind: marathonsim.FaultTruncate}, func(t *testing.T, r *reply, body string, err error) {
 			t.Helper()
-			if !errors.Is(err, io.ErrUnexpectedEOF) || r.StatusCode != 200 || len(body) == 0 || json.Valid([]byte(body)) {
+			if !errors.Is(err, io.ErrUnexpectedEOF) || r.StatusCode != http.StatusOK || len(body) == 0 || json.Valid([]byte(body)) {
 				t.Error(r, body, err)
 			}
 		}},
-		"empty": {marathonsim.Fault{Kind: marathonsim.FaultEmpty}, func(t *testing.T, r *http.Response, body string, err error) {
+		"empty": {marathonsim.Fault{Kind: marathonsim.FaultEmpty}, func(t *testing.T, r *reply, body string, err error) {
 			t.Helper()
-			if err != nil || r.StatusCode != 200 || body != "" || r.Header.Get("Content-Length") != "0" {
+			if err != nil || r.StatusCode != http.StatusOK || body != "" || r.Header.Get("Content-Length") != "0" {
 				t.Error(r, body, err)
 			}
 		}},
-		"status": {marathonsim.Fault{Kind: marathonsim.FaultStatus, Status: 503}, func(t *testing.T, r *http.Response, body string, err error) {
+		"status": {marathonsim.Fault{Kind: marathonsim.FaultStatus, Status: 503}, func(t *testing.T, r *reply, body string, err error) {
 			t.Helper()
-			if err != nil || r.StatusCode != 503 || !strings.HasPrefix(body, "<html>") {
+			if err != nil || r.StatusCode != http.StatusServiceUnavailable || !strings.HasPrefix(body, "<html>") {
 				t.Error(r, body, err)
 			}
 		}},
-		"no apps": {marathonsim.Fault{Kind: marathonsim.FaultNoApps}, func(t *testing.T, r *http.Response, body string, err error) {
+		"no apps": {marathonsim.Fault{Kind: marathonsim.FaultNoApps}, func(t *testing.T, r *reply, body string, err error) {
 			t.Helper()
-			if err != nil || r.StatusCode != 200 || body != `{"apps":[]}` {
+			if err != nil || r.StatusCode != http.StatusOK || body != `{"apps":[]}` {
 				t.Error(r, body, err)
 			}
 		}},
-		"another path": {marathonsim.Fault{Kind: marathonsim.FaultReset, Path: "/v2/groups"}, func(t *testing.T, r *http.Response, body string, err error) {
+		"another path": {marathonsim.Fault{Kind: marathonsim.FaultReset, Path: "/v2/groups"}, func(t *testing.T, r *reply, body string, err error) {
 			t.Helper()
 			if err != nil || !json.Valid([]byte(body)) {
 				t.Error(r, body, err)
@@ -250,7 +250,7 @@ func TestFaults(t *testing.T) {
 			r, body, err := try(ctx, "GET", c.Masters()[0]+"/v2/apps", "")
 			tt.check(t, r, body, err)
 			c.SetFault(0, marathonsim.Fault{})
-			if r, body := get(t, c.Masters()[0]+"/v2/apps"); r.StatusCode != 200 || !strings.Contains(body, `"id":"/a"`) {
+			if r, body := get(t, c.Masters()[0]+"/v2/apps"); r.StatusCode != http.StatusOK || !strings.Contains(body, `"id":"/a"`) {
 				t.Errorf("afterwards: %s %s", r.Status, body)
 			}
 		})
@@ -336,7 +336,7 @@ func TestBasicAuthentication(t *testing.T) {
 	for _, url := range c.Masters() {
 		for _, path := range []string{"/ping", "/v2/apps", "/v2/events"} {
 			r, _ := get(t, url+path)
-			if r.StatusCode != 401 || !strings.HasPrefix(r.Header.Get("WWW-Authenticate"), "Basic realm=") {
+			if r.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(r.Header.Get("WWW-Authenticate"), "Basic realm=") {
 				t.Errorf("%s: %s", path, r.Status)
 			}
 		}
@@ -350,7 +350,7 @@ func TestBasicAuthentication(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = response.Body.Close()
-		if response.StatusCode != 200 {
+		if response.StatusCode != http.StatusOK {
 			t.Error(response.Status)
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"net"
 	"time"
 
-	"mlb/test/marathonsim/launcher"
-
 	"go.uber.org/zap"
+
+	"mlb/test/marathonsim/launcher"
 )
 
 // Options says what is simulated. The zero value is one master of generation 1.9

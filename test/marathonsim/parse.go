@@ -105,7 +105,7 @@ func parseArtifacts(d *definition, in fields, _ features) error {
 			d.Fetch = append(d.Fetch, artifact{URI: u, Extract: isArchive(u)})
 		}
 	}
-	if in.has("fetch") && !(in.has("uris") && string(bytes.TrimSpace(in["fetch"])) == "[]") {
+	if in.has("fetch") && (!in.has("uris") || string(bytes.TrimSpace(in["fetch"])) != "[]") {
 		var raws []json.RawMessage
 		if err := json.Unmarshal(in["fetch"], &raws); err != nil {
 			return invalid("/fetch", err.Error())
@@ -179,10 +179,7 @@ func resolveID(base, id string) (string, error) {
 	if !strings.HasPrefix(id, "/") {
 		path = base + "/" + id
 	}
-	grammar, err := regexp.Compile(segment)
-	if err != nil {
-		return "", fmt.Errorf("compile the grammar of ids: %w", err)
-	}
+	grammar := regexp.MustCompile(segment)
 	var parts []string
 	for part := range strings.SplitSeq(path, "/") {
 		switch {

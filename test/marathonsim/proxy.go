@@ -87,7 +87,7 @@ func (m *master) forward(w http.ResponseWriter, r *http.Request, leader *master)
 		m.writePage(w, r, status, err.Error())
 		return
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	m.relay(w, response, via, events)
 }
 

@@ -116,17 +116,26 @@ func deployed(status int, d *deployment) answer {
 func (c *Cluster) info(m *master) answer {
 	host, port, _ := strings.Cut(m.listen, ":")
 	config := []member{
-		{"ha", true}, {"hostname", host}, {"local_port_min", c.options.ServicePortMin},
-		{"local_port_max", c.options.ServicePortMax}, {"leader_proxy_connection_timeout_ms", 5000},
+		{"ha", true},
+		{"hostname", host},
+		{"local_port_min", c.options.ServicePortMin},
+		{"local_port_max", c.options.ServicePortMax},
+		{"leader_proxy_connection_timeout_ms", 5000},
 		{"leader_proxy_read_timeout_ms", c.options.ProxyTimeout.Milliseconds()},
-		{"master", "zk://zk-1.example.com:2181/mesos"}, {"framework_name", "marathon"},
+		{"master", "zk://zk-1.example.com:2181/mesos"},
+		{"framework_name", "marathon"},
 	}
 	zookeeper := []member{{"zk", "zk://zk-1.example.com:2181/marathon"}, {"zk_timeout", 10000}, {"zk_session_timeout", 10000}}
 	ports := []member{{"http_port", json.Number(port)}, {"https_port", 8443}}
 	return ok(object([]member{
-		{"name", "marathon"}, {"version", c.features.version}, {"elected", true}, {"leader", m.listen},
-		{"frameworkId", frameworkID}, {"marathon_config", json.RawMessage(object(config))},
-		{"zookeeper_config", json.RawMessage(object(zookeeper))}, {"http_config", json.RawMessage(object(ports))},
+		{"name", "marathon"},
+		{"version", c.features.version},
+		{"elected", true},
+		{"leader", m.listen},
+		{"frameworkId", frameworkID},
+		{"marathon_config", json.RawMessage(object(config))},
+		{"zookeeper_config", json.RawMessage(object(zookeeper))},
+		{"http_config", json.RawMessage(object(ports))},
 	}))
 }
 
@@ -139,7 +148,7 @@ func (c *Cluster) leaderResource(q *request) (answer, error) {
 		defer c.mu.Unlock()
 		c.goroutine(func() {
 			if c.sleep(c.options.scaled(0.5)) { // Marathon answers first and abdicates half a second later
-				c.changeLeader(q.master.index)
+				_ = c.changeLeader(q.master.index) // the master is being closed anyway
 			}
 		})
 		return ok(encode(messageJSON{"Leadership abdicated"})), nil

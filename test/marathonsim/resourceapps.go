@@ -82,9 +82,11 @@ func (c *Cluster) postApp(q *request) (answer, error) {
 		return answer{}, err
 	}
 	shown := def.show(c.features)
-	out := append(shown[:len(shown)-1:len(shown)-1], `,"tasksStaged":0,"tasksRunning":0,"tasksHealthy":0,"tasksUnhealthy":0,"deployments":[{"id":"`+
-		d.id+`"}],"tasks":[]}`...)
-	return answer{status: http.StatusCreated, body: out, header: http.Header{
+	var b bytes.Buffer
+	b.Write(shown[:len(shown)-1])
+	b.WriteString(`,"tasksStaged":0,"tasksRunning":0,"tasksHealthy":0,"tasksUnhealthy":0,"deployments":[{"id":"`)
+	b.WriteString(d.id + `"}],"tasks":[]}`)
+	return answer{status: http.StatusCreated, body: b.Bytes(), header: http.Header{
 		"Location": {q.master.url() + "/v2/apps" + def.ID}, "Marathon-Deployment-Id": {d.id},
 	}}, nil
 }
@@ -109,19 +111,19 @@ func (c *Cluster) putApps(q *request) (answer, error) {
 		return answer{}, err
 	}
 	var docs []json.RawMessage
-	if err := json.Unmarshal(body, &docs); err != nil {
+	if err = json.Unmarshal(body, &docs); err != nil {
 		return answer{}, problem(http.StatusBadRequest, "%s", err)
 	}
 	d, err := c.apply(func() (*changeSet, error) {
 		change := &changeSet{reported: "/", force: q.force}
 		for _, doc := range docs {
-			in, err := parseFields(doc)
-			if err != nil {
-				return nil, problem(http.StatusBadRequest, "%s", err)
+			in, parseErr := parseFields(doc)
+			if parseErr != nil {
+				return nil, problem(http.StatusBadRequest, "%s", parseErr)
 			}
-			def, err := c.updated(in, "")
-			if err != nil {
-				return nil, err
+			def, updateErr := c.updated(in, "")
+			if updateErr != nil {
+				return nil, updateErr
 			}
 			change.set = append(change.set, def)
 		}
@@ -236,16 +238,15 @@ func (c *Cluster) putApp(q *request, id string) (answer, error) {
 		return answer{}, invalid("/id", err.Error())
 	}
 	status := http.StatusOK
-	var def *definition
 	d, err := c.apply(func() (*changeSet, error) {
 		if c.apps[id] == nil {
 			status = http.StatusCreated
 		}
-		var err error
-		if def, err = c.updated(in, id); err != nil {
-			return nil, err
+		next, updateErr := c.updated(in, id)
+		if updateErr != nil {
+			return nil, updateErr
 		}
-		return &changeSet{set: []*definition{def}, reported: parentID(id), force: q.force}, nil
+		return &changeSet{set: []*definition{next}, reported: parentID(id), force: q.force}, nil
 	}, func(*deployment) { c.published(q, c.apps[id].def) })
 	if err != nil {
 		return answer{}, err

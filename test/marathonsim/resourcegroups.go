@@ -77,7 +77,7 @@ func (c *Cluster) changeGroup(q *request, base string, create bool) (answer, err
 		return answer{}, err
 	}
 	var in groupIn
-	if err := json.Unmarshal(body, &in); err != nil {
+	if err = json.Unmarshal(body, &in); err != nil {
 		return answer{}, problem(http.StatusBadRequest, "%s", err)
 	}
 	id := base

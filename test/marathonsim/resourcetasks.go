@@ -24,7 +24,7 @@ func (c *Cluster) listTasks(q *request) (answer, error) {
 		return c.textTasks(), nil
 	}
 	query := q.URL.Query()
-	wanted := append(query["status"], query["status[]"]...)
+	wanted := slices.Concat(query["status"], query["status[]"])
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var b bytes.Buffer

@@ -18,10 +18,7 @@ const term = `((?:[A-Za-z0-9._-]|\\.)+)`
 // "key", "key==v", "key!=v", "key in (a, b)", "key notin (a, b)". Every form
 // needs the key to exist.
 func parseSelectors(s string) (selector, error) {
-	grammar, err := regexp.Compile(`^\s*` + term + `(?:\s*(==|!=)\s*` + term + `|\s+(in|notin)\s*\(([^)]*)\))?\s*(?:,|$)`)
-	if err != nil {
-		return nil, fmt.Errorf("compile the grammar of selectors: %w", err)
-	}
+	grammar := regexp.MustCompile(`^\s*` + term + `(?:\s*(==|!=)\s*` + term + `|\s+(in|notin)\s*\(([^)]*)\))?\s*(?:,|$)`)
 	var all []selector
 	for rest := s; rest != ""; {
 		m := grammar.FindStringSubmatch(rest)

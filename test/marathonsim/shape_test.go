@@ -3,16 +3,17 @@ package marathonsim_test
 import (
 	"encoding/json"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"mlb/test/marathonsim"
 	"mlb/test/marathonsim/simtest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // The parts of a definition that a user posts; the rest is Marathon's.
@@ -185,7 +186,7 @@ func TestSeedGroupsAreAcceptedVerbatim(t *testing.T) {
 			c := simtest.Start(t, marathonsim.Options{Generation: generation, Unserved: true, Speed: 3000, LaunchDelay: -1})
 			for _, document := range []string{marathonsim.KeysAndValues(), marathonsim.WordPress()} {
 				r, body := send(t, "POST", c.Masters()[0]+"/v2/groups", document, "Content-Type", "application/json")
-				if r.StatusCode != 201 || r.Header.Get("Location") == "" {
+				if r.StatusCode != http.StatusCreated || r.Header.Get("Location") == "" {
 					t.Fatalf("status %d, location %q: %s", r.StatusCode, r.Header.Get("Location"), body)
 				}
 				want, err := os.ReadFile("testdata/seeds/post-groups-response-201.json")
@@ -198,7 +199,7 @@ func TestSeedGroupsAreAcceptedVerbatim(t *testing.T) {
 				simtest.Idle(t, c)
 			}
 			r, body := send(t, "POST", c.Masters()[0]+"/v2/groups", marathonsim.KeysAndValues())
-			if want := `{"message":"Group /keys-and-values is already created. Use PUT to change this group."}`; r.StatusCode != 409 || body != want {
+			if want := `{"message":"Group /keys-and-values is already created. Use PUT to change this group."}`; r.StatusCode != http.StatusConflict || body != want {
 				t.Errorf("posted again: status %d, %s", r.StatusCode, body)
 			}
 

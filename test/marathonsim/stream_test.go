@@ -17,10 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"mlb/test/marathonsim"
 	"mlb/test/marathonsim/simtest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // dial opens a raw connection to a master and sends a request.
@@ -162,14 +162,14 @@ func follow(t *testing.T, c *marathonsim.Cluster, query string) *follower {
 		t.Fatal(err)
 	}
 	r.Header.Set("Accept", "text/event-stream")
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r)
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(r) //nolint:bodyclose // the goroutine below closes it
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := &follower{closed: make(chan struct{})}
 	go func() {
 		defer close(f.closed)
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		s := bufio.NewScanner(response.Body)
 		s.Buffer(nil, 64<<20)
 		for s.Scan() {
@@ -255,11 +255,11 @@ func live(t *testing.T, c *marathonsim.Cluster, f *follower) {
 			{"containerPort":80,"hostPort":0,"servicePort":10310,"protocol":"tcp","name":"http"}]}},
 		"healthChecks":[{"protocol":"HTTP","path":"/healthz","portIndex":0,"gracePeriodSeconds":5,"intervalSeconds":10,"timeoutSeconds":5}],
 		"labels":{"HAPROXY_GROUP":"external","HAPROXY_0_VHOST":"shop.example.com"}}`
-	if r, body := send(t, "POST", c.Masters()[0]+"/v2/apps", document); r.StatusCode != 201 {
+	if r, body := send(t, "POST", c.Masters()[0]+"/v2/apps", document); r.StatusCode != http.StatusCreated {
 		t.Fatal(r.Status, body)
 	}
 	f.awaitKind(t, "deployment_success", 1)
-	if r, body := send(t, "PUT", c.Masters()[0]+"/v2/apps//shop/web", `{"instances":3}`); r.StatusCode != 200 {
+	if r, body := send(t, "PUT", c.Masters()[0]+"/v2/apps//shop/web", `{"instances":3}`); r.StatusCode != http.StatusOK {
 		t.Fatal(r.Status, body)
 	}
 	f.awaitKind(t, "deployment_success", 2)
@@ -269,7 +269,7 @@ func live(t *testing.T, c *marathonsim.Cluster, f *follower) {
 	}
 	f.awaitKind(t, "unhealthy_instance_kill_event", 1)
 	simtest.Wait(t, c, "a replacement", func() bool { return len(c.Ready("/shop/web")) == 3 })
-	if r, body := send(t, "DELETE", c.Masters()[0]+"/v2/apps//shop/web", ""); r.StatusCode != 200 {
+	if r, body := send(t, "DELETE", c.Masters()[0]+"/v2/apps//shop/web", ""); r.StatusCode != http.StatusOK {
 		t.Fatal(r.Status, body)
 	}
 	f.awaitKind(t, "deployment_success", 3)
@@ -282,13 +282,13 @@ func checkKinds(t *testing.T, f *follower, generation marathonsim.Generation) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(b, &types); err != nil {
+	if err = json.Unmarshal(b, &types); err != nil {
 		t.Fatal(err)
 	}
 	kinds, data := f.events()
 	for i, kind := range kinds {
 		var event map[string]any
-		if err := json.Unmarshal([]byte(data[i]), &event); err != nil {
+		if err = json.Unmarshal([]byte(data[i]), &event); err != nil {
 			t.Fatal(err)
 		}
 		if event["eventType"] != kind {

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"mlb/test/marathonsim/launcher"
-
 	"github.com/google/uuid"
+
+	"mlb/test/marathonsim/launcher"
 )
 
 // The states of a task.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 // truncating is a ResponseWriter that announces the whole answer and cuts the
@@ -38,7 +39,7 @@ func (t *truncating) finish() {
 	if err != nil {
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if t.status == 0 {
 		t.status = http.StatusOK
 	}
@@ -47,7 +48,7 @@ func (t *truncating) finish() {
 		limit = t.body.Len() / 2
 	}
 	header := t.Header().Clone()
-	header.Set("Content-Length", fmt.Sprint(t.body.Len()))
+	header.Set("Content-Length", strconv.Itoa(t.body.Len()))
 	_, _ = fmt.Fprintf(rw, "HTTP/1.1 %d %s\r\n", t.status, http.StatusText(t.status)) // Flush reports the error
 	_ = header.Write(rw)
 	_, _ = fmt.Fprint(rw, "\r\n")

@@ -2,6 +2,7 @@ package marathonsim_test
 
 import (
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -41,7 +42,7 @@ func TestTutorialRunsForReal(t *testing.T) {
 		Launcher: launcher.Local{Dir: dir, Addresses: map[string]string{"192.168.71.168": agents[0].Address}},
 	})
 	for _, document := range []string{marathonsim.KeysAndValues(), marathonsim.WordPress()} {
-		if r, body := send(t, "POST", c.Masters()[1]+"/v2/groups", document); r.StatusCode != 201 {
+		if r, body := send(t, "POST", c.Masters()[1]+"/v2/groups", document); r.StatusCode != http.StatusCreated {
 			t.Fatal(r.Status, body)
 		}
 	}

@@ -57,6 +57,8 @@ func startKeysAndValues(ctx context.Context, t Task, env map[string]string, stop
 		Addr:                     net.JoinHostPort(host, redisPort),
 		DialTimeout:              2 * time.Second,
 		ReadTimeout:              2 * time.Second,
+		MaxRetries:               -1, // a page says at once what is wrong
+		DialerRetries:            1,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		DisableIdentity:          true,
 	})}

@@ -17,12 +17,12 @@ import (
 	"testing"
 	"time"
 
-	"mlb/test/marathonsim/launcher"
-
 	"github.com/go-sql-driver/mysql"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"go.uber.org/goleak"
+
+	"mlb/test/marathonsim/launcher"
 )
 
 func TestMain(m *testing.M) {
@@ -51,7 +51,7 @@ func need(t *testing.T, program string) {
 func address(t *testing.T) string {
 	t.Helper()
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%d %s", os.Getpid(), t.Name())
+	_, _ = fmt.Fprintf(h, "%d %s", os.Getpid(), t.Name())
 	n := h.Sum32()
 	return fmt.Sprintf("127.%d.%d.%d", 170+n>>24%20, n>>16&0xff, 1+n>>8&0xff%250)
 }
@@ -109,7 +109,13 @@ func eventually(t *testing.T, ok func(ctx context.Context) error) {
 	}
 }
 
-func fetch(ctx context.Context, method, url, body string) (*http.Response, string, error) {
+// reply is an answer of which the body was read.
+type reply struct {
+	StatusCode int
+	Header     http.Header
+}
+
+func fetch(ctx context.Context, method, url, body string) (*reply, string, error) {
 	r, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return nil, "", err
@@ -118,9 +124,9 @@ func fetch(ctx context.Context, method, url, body string) (*http.Response, strin
 	if err != nil {
 		return nil, "", err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	b, err := io.ReadAll(response.Body)
-	return response, string(b), err
+	return &reply{response.StatusCode, response.Header}, string(b), err
 }
 
 func awaitEnd(t *testing.T, p launcher.Process) launcher.Exit {
@@ -141,7 +147,7 @@ func TestInProcessSpeaksHTTPAndLines(t *testing.T) {
 	spec := task(t)
 	p := start(t, launcher.InProcess{}, spec)
 	r, body, err := fetch(t.Context(), "GET", "http://"+addr(spec)+"/x?status=418&bytes=3", "")
-	if err != nil || r.StatusCode != 418 || r.Header.Get(launcher.HeaderTask) != "task-1" ||
+	if err != nil || r.StatusCode != http.StatusTeapot || r.Header.Get(launcher.HeaderTask) != "task-1" ||
 		!strings.Contains(body, "path: /x\n") || !strings.HasSuffix(body, "\n\x00\x00\x00") {
 		t.Errorf("%v %q %v", r, body, err)
 	}
@@ -150,7 +156,7 @@ func TestInProcessSpeaksHTTPAndLines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	lines := bufio.NewScanner(conn)
 	for _, say := range []string{"hi", "a longer line"} {
 		if _, err := io.WriteString(conn, say+"\n"); err != nil {
@@ -180,8 +186,8 @@ func TestInProcessStopsAcceptingAndFinishesRequests(t *testing.T) {
 		}
 		tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, a string) (net.Conn, error) {
 			var d net.Dialer
-			c, err := d.DialContext(ctx, network, a)
-			return &firstWrite{Conn: c, done: conn}, err
+			c, dialErr := d.DialContext(ctx, network, a)
+			return &firstWrite{Conn: c, done: conn}, dialErr
 		}}
 		response, err := tr.RoundTrip(r)
 		if err == nil {
@@ -283,7 +289,7 @@ func TestRedisAndTheAppThatUsesIt(t *testing.T) {
 	l := launcher.Local{Dir: t.TempDir(), Addresses: map[string]string{"192.168.71.168": db.Address}}
 	start(t, l, db)
 	client := redisClient(addr(db))
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	eventually(t, func(ctx context.Context) error { return client.Ping(ctx).Err() })
 
 	web := task(t)
@@ -294,7 +300,7 @@ func TestRedisAndTheAppThatUsesIt(t *testing.T) {
 	web.Env = map[string]string{"PORT": strconv.Itoa(web.Ports[0]), "REDIS_HOST": "192.168.71.168", "REDIS_PORT": strconv.Itoa(db.Ports[0])}
 	start(t, l, web)
 	url := "http://" + addr(web)
-	if r, body, err := fetch(t.Context(), "POST", url+"/keys/colour", "blue"); err != nil || r.StatusCode != 204 {
+	if r, body, err := fetch(t.Context(), "POST", url+"/keys/colour", "blue"); err != nil || r.StatusCode != http.StatusNoContent {
 		t.Fatal(r, body, err)
 	}
 	if got, err := client.Get(t.Context(), "colour").Result(); err != nil || got != "blue" {
@@ -306,7 +312,7 @@ func TestRedisAndTheAppThatUsesIt(t *testing.T) {
 	if _, body, err := fetch(t.Context(), "GET", url+"/", ""); err != nil || !strings.Contains(body, "redis: connected\nkey: colour\n") {
 		t.Errorf("%q %v", body, err)
 	}
-	if r, _, err := fetch(t.Context(), "GET", url+"/keys/none", ""); err != nil || r.StatusCode != 404 {
+	if r, _, err := fetch(t.Context(), "GET", url+"/keys/none", ""); err != nil || r.StatusCode != http.StatusNotFound {
 		t.Error(r, err)
 	}
 }
@@ -323,8 +329,8 @@ func TestMariaDBAndTheSiteThatUsesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := os.Remove(dir); err != nil {
-			t.Errorf("files are left: %v", err)
+		if removeErr := os.Remove(dir); removeErr != nil {
+			t.Errorf("files are left: %v", removeErr)
 		}
 	})
 	l := launcher.Local{Dir: dir, Addresses: map[string]string{"192.168.71.168:10000": addr(db)}}
@@ -338,7 +344,7 @@ func TestMariaDBAndTheSiteThatUsesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	pool := sql.OpenDB(connector)
-	defer pool.Close()
+	defer func() { _ = pool.Close() }()
 	eventually(t, pool.PingContext)
 	for _, statement := range []string{"CREATE DATABASE d", "CREATE TABLE d.t (n INT)", "INSERT INTO d.t VALUES (42)"} {
 		if _, err := pool.ExecContext(t.Context(), statement); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -43,9 +44,9 @@ func (l Local) startMariaDB(t Task, env map[string]string) (Process, error) {
 	}
 	environ := os.Environ()
 	return run(dir, []command{
-		{path: install, dir: dir, env: environ, args: append(common[:len(common):len(common)],
+		{path: install, dir: dir, env: environ, args: append(slices.Clip(common),
 			"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")},
-		{path: server, dir: dir, env: environ, args: append(common[:len(common):len(common)],
+		{path: server, dir: dir, env: environ, args: append(slices.Clip(common),
 			"--bind-address="+t.Address, "--port="+strconv.Itoa(t.Ports[0]),
 			"--socket="+filepath.Join(dir, "s"), "--pid-file="+filepath.Join(dir, "pid"),
 			"--init-file="+setup, "--skip-name-resolve", "--skip-log-bin",

@@ -74,7 +74,7 @@ func (p *program) start(c command) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", c.path, err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	// Not CommandContext: ending the process is the work of wait, which knows
 	// about grace periods and process groups.
 	cmd := exec.Command(c.path, c.args...) //nolint:noctx // see above
@@ -172,8 +172,8 @@ func find(name string) (string, error) {
 		return path, nil
 	}
 	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/sbin", "/usr/libexec"} {
-		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return path, nil
+		if other, otherErr := exec.LookPath(filepath.Join(dir, name)); otherErr == nil {
+			return other, nil
 		}
 	}
 	return "", fmt.Errorf("find %s: %w", name, err)

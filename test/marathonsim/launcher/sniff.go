@@ -98,7 +98,7 @@ func (s *sniffer) dispatch(c net.Conn) {
 
 func (s *sniffer) talk(c net.Conn, r *bufio.Reader) {
 	defer s.forget(c)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	s.mu.Lock()
 	s.conns[c] = true
 	s.mu.Unlock()

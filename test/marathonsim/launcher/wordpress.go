@@ -52,7 +52,7 @@ func reachDatabase(ctx context.Context, host string, env map[string]string) erro
 		return fmt.Errorf("connect to the database: %w", err)
 	}
 	db := sql.OpenDB(connector)
-	defer db.Close()
+	defer func() { _ = db.Close() }()
 	var one int
 	if err := db.QueryRowContext(ctx, "SELECT 1").Scan(&one); err != nil {
 		return fmt.Errorf("ask the database: %w", err)

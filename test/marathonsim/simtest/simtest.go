@@ -45,7 +45,7 @@ func Start(tb testing.TB, o marathonsim.Options) *marathonsim.Cluster {
 func Agents(tb testing.TB, n int) []marathonsim.Agent {
 	tb.Helper()
 	h := fnv.New32a()
-	fmt.Fprintf(h, "%d %s", os.Getpid(), tb.Name())
+	_, _ = fmt.Fprintf(h, "%d %s", os.Getpid(), tb.Name())
 	sum := h.Sum32()
 	agents := make([]marathonsim.Agent, 0, n)
 	for i := range n {
