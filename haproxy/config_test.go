@@ -12,21 +12,21 @@ import (
 	"mlb/haproxy"
 )
 
-func parse(t testing.TB, text string) haproxy.Config {
-	t.Helper()
+func parse(tb testing.TB, text string) haproxy.Config {
+	tb.Helper()
 	c, err := haproxy.Parse(text)
 	if err != nil {
-		t.Fatalf("parse: %v\n%s", err, text)
+		tb.Fatalf("parse: %v\n%s", err, text)
 	}
 	return c
 }
 
 // sample is a configuration with everything that Parse looks at.
-func sample(t testing.TB) string {
-	t.Helper()
+func sample(tb testing.TB) string {
+	tb.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "sample.cfg"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return string(text)
 }

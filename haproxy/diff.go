@@ -1,6 +1,7 @@
 package haproxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"regexp"
@@ -28,7 +29,10 @@ type differ struct {
 	version    Version
 	running    Config
 	references map[string]string // made when it is first needed
-	plan       Plan
+
+	defaults      [2]*string // the defaults that sameDefaults compared last
+	defaultsEqual bool
+	plan          Plan
 }
 
 func (d *differ) reason(code, section, format string, args ...any) {
@@ -40,6 +44,12 @@ func (d *differ) step(kind StepKind, backend string, s Server) {
 }
 
 func (d *differ) sections(running, desired Config) {
+	if slices.EqualFunc(running.Sections, desired.Sections, Section.sameName) {
+		for i, s := range desired.Sections {
+			d.section(running.Sections[i], s)
+		}
+		return
+	}
 	before, after := index(running), index(desired)
 	place := make(map[sectionKey]int, len(before)) // among the sections that stay
 	seen := map[sectionKey]int{}
@@ -63,14 +73,44 @@ func (d *differ) sections(running, desired Config) {
 		}
 		ordered = ordered && place[key] == at
 		at++
-		if i := firstDifference(old.Skeleton, s.Skeleton); i >= 0 {
-			d.reason(ReasonSectionChanged, s.Key(), "line %q became %q", lineAt(old.Skeleton, i), lineAt(s.Skeleton, i))
-		}
-		d.servers(old, s)
+		d.section(old, s)
 	}
 	if !ordered {
 		d.reason(ReasonSectionOrder, "", "sections stand in another order")
 	}
+}
+
+func (s Section) sameName(o Section) bool { return s.Kind == o.Kind && s.Name == o.Name }
+
+// section compares two sections of one kind and name.
+func (d *differ) section(old, wanted Section) {
+	written := slices.Equal(old.Lines, wanted.Lines)
+	if !written {
+		if i := firstDifference(old.Skeleton, wanted.Skeleton); i >= 0 {
+			d.reason(ReasonSectionChanged, wanted.Key(), "line %q became %q",
+				lineAt(old.Skeleton, i), lineAt(wanted.Skeleton, i))
+		}
+	}
+	written = written && d.sameDefaults(old, wanted)
+	same := func(a, b Server) bool {
+		// Equal lines in equal places mean the same; that is faster to see.
+		return written && a.Line == b.Line && a.Position == b.Position || a.Same(b)
+	}
+	if !slices.EqualFunc(old.Servers, wanted.Servers, same) {
+		d.servers(old, wanted)
+	}
+}
+
+// sameDefaults reports whether equal defaults apply to both sections. Most
+// sections share one, so the last answer is kept.
+func (d *differ) sameDefaults(old, wanted Section) bool {
+	if len(old.Defaults) == 0 || len(wanted.Defaults) == 0 {
+		return len(old.Defaults) == len(wanted.Defaults)
+	}
+	if pair := [2]*string{&old.Defaults[0], &wanted.Defaults[0]}; pair != d.defaults {
+		d.defaults, d.defaultsEqual = pair, slices.Equal(old.Defaults, wanted.Defaults)
+	}
+	return d.defaultsEqual
 }
 
 // sectionKey identifies a section in a text. Several sections may have one kind
@@ -117,13 +157,10 @@ func lineAt(lines []string, i int) string {
 // servers compares the server lines of one section. The skeleton that counts for
 // what can be done at run time is the running one.
 func (d *differ) servers(old, wanted Section) {
-	if slices.EqualFunc(old.Servers, wanted.Servers, Server.Same) {
-		return
-	}
 	before, dup := serversByName(old)
 	after, dupAfter := serversByName(wanted)
-	if name := dup + dupAfter; name != "" {
-		d.reason(ReasonServerName, wanted.Key(), "server name %q stands twice or is missing", name)
+	if name := cmp.Or(dup, dupAfter); name != "" {
+		d.reason(ReasonServerName, wanted.Key(), "server name %s is missing, stands twice or cannot be one", name)
 		return
 	}
 	obstacle := old.dynamicObstacle()
@@ -149,12 +186,12 @@ func (d *differ) servers(old, wanted Section) {
 	}
 }
 
-// serversByName indexes servers and returns the first name that is empty or
-// stands twice.
+// serversByName indexes servers and returns the first name, in quotes, that HAProxy
+// does not take or that stands twice.
 func serversByName(s Section) (byName map[string]Server, bad string) {
 	byName = make(map[string]Server, len(s.Servers))
 	for _, srv := range s.Servers {
-		if _, ok := byName[srv.Name]; ok || srv.Name == "" {
+		if _, ok := byName[srv.Name]; ok || !ValidName(srv.Name) {
 			return byName, strconv.Quote(srv.Name)
 		}
 		byName[srv.Name] = srv
@@ -169,9 +206,6 @@ func (d *differ) add(sec Section, s Server, obstacle string, ids map[string]bool
 		return
 	case !literalAddress(s.Address):
 		d.reason(ReasonServerAddress, sec.Key(), "server %s has no literal address and port: %q", s.Name, s.Address)
-		return
-	case !ValidName(s.Name):
-		d.reason(ReasonServerName, sec.Key(), "server name %q", s.Name)
 		return
 	}
 	for _, k := range s.Keywords {

@@ -80,7 +80,27 @@ func (s Server) Ready() bool {
 // id is left out: it depends on the neighbours and takes effect with the next
 // reload only.
 func (s Server) Same(o Server) bool {
-	return s.Name == o.Name && s.Address == o.Address && slices.Equal(s.without("id"), o.without("id"))
+	if s.Name != o.Name || s.Address != o.Address {
+		return false
+	}
+	for a, b := s.Keywords, o.Keywords; ; a, b = a[1:], b[1:] {
+		a, b = pastID(a), pastID(b)
+		if len(a) == 0 || len(b) == 0 {
+			return len(a) == len(b)
+		}
+		if a[0] != b[0] {
+			return false
+		}
+	}
+}
+
+// pastID returns the keywords from the first on that is not an id. There is at
+// most one id.
+func pastID(keywords []Keyword) []Keyword {
+	if len(keywords) > 0 && keywords[0].Name == "id" {
+		return keywords[1:]
+	}
+	return keywords
 }
 
 // SameTarget reports whether two servers differ at most in their id and in whether
