@@ -86,7 +86,7 @@ func (c *Cluster) plan(change *changeSet) (*deployment, error) {
 		return nil, fmt.Errorf("make a deployment id: %w", err)
 	}
 	d := &deployment{id: id.String(), version: c.newVersion(), before: map[*appState]*definition{}}
-	if c.features.heavyPlans && len(c.streams) > 0 {
+	if c.features.heavyPlans && c.heavyStreams() {
 		d.original = c.showRoot(&changeSet{}, "")
 	}
 	var touched []*appState

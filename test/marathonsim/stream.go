@@ -195,6 +195,17 @@ func (c *Cluster) closeStreams() {
 	clear(c.streams)
 }
 
+// heavyStreams reports whether a stream wants deployment events with root groups.
+// c.mu is held.
+func (c *Cluster) heavyStreams() bool {
+	for s := range c.streams {
+		if !s.light {
+			return true
+		}
+	}
+	return false
+}
+
 func remoteHost(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -375,11 +375,14 @@ func TestSlowStream(t *testing.T) {
 			t.Parallel()
 			c := simtest.Start(t, marathonsim.Options{Generation: generation, Unserved: true, MaxOutstanding: 4, LaunchDelay: -1})
 			// Not reading fills the kernel's buffers, then the stream's queue.
-			_, r := dial(t, c.Masters()[0], strings.Replace(subscribe, "events", "events?plan-format=light", 1))
+			conn, r := dial(t, c.Masters()[0], strings.Replace(subscribe, "events", "events?plan-format=light", 1))
+			if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+				t.Fatal(err)
+			}
 			readHead(t, r)
 			simtest.Wait(t, c, "the stream", func() bool { return c.Streams() == 1 })
 			simtest.Deploy(t, c, `{"id":"/a","cmd":"serve","instances":0,"labels":{"big":"`+strings.Repeat("x", 1<<18)+`"}}`)
-			for i := range 60 {
+			for i := range 30 {
 				simtest.Deploy(t, c, `{"id":"/a","disk":`+strconv.Itoa(i)+`}`)
 			}
 			if closed {
