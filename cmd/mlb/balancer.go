@@ -76,7 +76,7 @@ func newOverrides(cfg Config) (render.Overrides, error) {
 		}
 		for _, name := range templates.Names() {
 			file := filepath.Join(dir, "HAPROXY_"+name)
-			b, err := os.ReadFile(file) //nolint:gosec // the operator's own folder.
+			b, err := os.ReadFile(file)
 			switch {
 			case err == nil:
 				out[name] = string(b)

@@ -24,7 +24,7 @@ const healthTimeout = 5 * time.Second
 // good.
 func askHealth(ctx context.Context, args []string, stdout io.Writer) error {
 	flags := pflag.NewFlagSet("mlb health", pflag.ContinueOnError)
-	dir := flags.String("socket-dir", orElse(os.Getenv("MLB_SOCKET_DIR"), defaultSocketDir), "folder of the sockets") //nolint:forbidigo // the configuration of this one command.
+	dir := flags.String("socket-dir", orElse(os.Getenv("MLB_SOCKET_DIR"), defaultSocketDir), "folder of the sockets")
 	ready := flags.Bool("ready", false, "ask for readiness instead of liveness")
 	if err := flags.Parse(args); err != nil {
 		return usageError(err)

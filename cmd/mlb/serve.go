@@ -71,11 +71,11 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 		return nil, usageError(err)
 	}
 	for _, dir := range []string{cfg.HAProxyDir(), cfg.StateDir, cfg.SocketDir} {
-		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // haproxy's worker has to enter it.
+		if err = os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // haproxy's worker has to enter it.
 			return nil, fmt.Errorf("make folder: %w", err)
 		}
 	}
-	if err := writeCertificates(cfg.Certificates); err != nil {
+	if err = writeCertificates(cfg.Certificates); err != nil {
 		return nil, err
 	}
 	reg := newRegistry()

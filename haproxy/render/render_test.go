@@ -25,11 +25,11 @@ func web(app string, port int, hosts ...string) haproxy.Proxy {
 	return haproxy.Proxy{Service: s, Name: haproxy.BackendName(app, port), Bind: haproxy.JoinBind("*", port)}
 }
 
-func newRenderer(t testing.TB, overrides render.Overrides) *render.Renderer {
-	t.Helper()
+func newRenderer(tb testing.TB, overrides render.Overrides) *render.Renderer {
+	tb.Helper()
 	r, err := render.New(frame(), overrides)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return r
 }
@@ -95,11 +95,11 @@ func TestTasksChangeServersOnly(t *testing.T) {
 	}
 }
 
-func parse(t testing.TB, text string) haproxy.Config {
-	t.Helper()
+func parse(tb testing.TB, text string) haproxy.Config {
+	tb.Helper()
 	c, err := haproxy.Parse(text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return c
 }
