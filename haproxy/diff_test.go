@@ -115,7 +115,8 @@ func TestReasonsOfSections(t *testing.T) {
 		},
 		"unnamed sections are told apart beside a new one": {
 			"defaults\n mode http\ndefaults\n mode tcp\n", "defaults\n mode http\ndefaults\n mode tcp\nbackend y\n",
-			nil, []string{"section_added backend y"},
+			nil,
+			[]string{"section_added backend y"},
 		},
 		"steps do not wait for a reload": {
 			"backend x\n a\n", "backend x\n b\n " + srvA + "\n", []string{"add x/a"}, []string{"section_changed backend x"},
