@@ -83,7 +83,8 @@ func TestServerStateInRotation(t *testing.T) {
 		"stopped":                  {runtime.ServerState{Operational: runtime.Stopped}, false},
 		"stopping":                 {runtime.ServerState{Operational: runtime.Stopping}, false},
 		"maintenance":              {runtime.ServerState{Operational: runtime.Running, Admin: runtime.ForcedMaintenance}, false},
-		"disabled in the file":     {runtime.ServerState{Operational: runtime.Running, Admin: runtime.ConfiguredMaintenance}, false},
+		"disabled in the file":     {runtime.ServerState{Operational: runtime.Running, Admin: runtime.ForcedMaintenance | runtime.ConfiguredMaintenance}, false},
+		"enabled again":            {runtime.ServerState{Operational: runtime.Running, Admin: runtime.ConfiguredMaintenance}, true},
 		"drain":                    {runtime.ServerState{Operational: runtime.Running, Admin: runtime.ForcedDrain}, false},
 		"host name set by command": {runtime.ServerState{Operational: runtime.Running, Admin: runtime.HostNameSet}, true},
 	} {

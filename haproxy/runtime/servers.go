@@ -38,7 +38,9 @@ const (
 	ForcedMaintenance AdminState = 1 << iota
 	// InheritedMaintenance comes from a server that this one tracks.
 	InheritedMaintenance
-	// ConfiguredMaintenance comes from "disabled" in the configuration.
+	// ConfiguredMaintenance remembers that the configuration says "disabled". It
+	// stays when a command has put the server into rotation and keeps nothing out of
+	// it: while the server is disabled, ForcedMaintenance is set too.
 	ConfiguredMaintenance
 	// ForcedDrain was ordered by a command.
 	ForcedDrain
@@ -53,7 +55,7 @@ const (
 
 // Maintenance reports whether the server gets no new session at all.
 func (a AdminState) Maintenance() bool {
-	return a&(ForcedMaintenance|InheritedMaintenance|ConfiguredMaintenance|ResolutionMaintenance) != 0
+	return a&(ForcedMaintenance|InheritedMaintenance|ResolutionMaintenance) != 0
 }
 
 // Draining reports whether the server gets only sessions that belong to it already.
