@@ -35,16 +35,20 @@ func TestMain(m *testing.M) {
 }
 
 // runBounded takes the capabilities that the machine withholds out of the
-// container's description, if args create one, and becomes runc.
+// description of the container or process, if args make one, and becomes runc.
 func runBounded(args []string) error {
-	if slices.Contains(args, "create") {
-		bundle := "."
-		if i := slices.Index(args, "--bundle"); i >= 0 && i+1 < len(args) {
-			bundle = args[i+1]
-		}
-		if err := boundBundle(filepath.Join(bundle, "config.json")); err != nil {
-			return err
-		}
+	var err error
+	switch {
+	case slices.Contains(args, "create"):
+		err = bound(filepath.Join(valueOf(args, "--bundle"), "config.json"), func(spec map[string]any) map[string]any {
+			process, _ := spec["process"].(map[string]any)
+			return process
+		})
+	case slices.Contains(args, "exec") && valueOf(args, "--process") != "":
+		err = bound(valueOf(args, "--process"), func(process map[string]any) map[string]any { return process })
+	}
+	if err != nil {
+		return err
 	}
 	runc, err := exec.LookPath("runc")
 	if err != nil {
@@ -53,8 +57,16 @@ func runBounded(args []string) error {
 	return syscall.Exec(runc, append([]string{"runc"}, args...), os.Environ())
 }
 
-// boundBundle rewrites the description of one container.
-func boundBundle(file string) error {
+// valueOf returns the word after an option, or an empty one.
+func valueOf(args []string, option string) string {
+	if i := slices.Index(args, option); i >= 0 && i+1 < len(args) {
+		return args[i+1]
+	}
+	return ""
+}
+
+// bound rewrites a description, in which processOf finds the process.
+func bound(file string, processOf func(spec map[string]any) map[string]any) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -67,8 +79,7 @@ func boundBundle(file string) error {
 	if err != nil {
 		return err
 	}
-	process, _ := spec["process"].(map[string]any)
-	sets, _ := process["capabilities"].(map[string]any)
+	sets, _ := processOf(spec)["capabilities"].(map[string]any)
 	for name, set := range sets {
 		list, _ := set.([]any)
 		sets[name] = slices.DeleteFunc(list, func(c any) bool {

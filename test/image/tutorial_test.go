@@ -170,10 +170,10 @@ func (s *scene) health(t *testing.T) {
 
 func (s *scene) privileges(t *testing.T) {
 	users := map[string][]string{}
-	table := s.external.docker(t, "top", s.externalID, "-eo", "user:20,comm")
+	table := s.external.docker(t, "top", s.externalID, "-eo", "pid,user:20,comm")
 	for _, line := range strings.Split(table, "\n")[1:] {
-		if fields := strings.Fields(line); len(fields) == 2 {
-			users[fields[1]] = append(users[fields[1]], fields[0])
+		if fields := strings.Fields(line); len(fields) == 3 {
+			users[fields[2]] = append(users[fields[2]], fields[1])
 		}
 	}
 	if !slices.Contains(users["haproxy"], "root") {
