@@ -59,6 +59,8 @@ const (
 type Result struct {
 	// Method is one of the Method constants.
 	Method string
+	// Plan is the difference between what ran and the text; empty for a start.
+	Plan haproxy.Plan
 	// Reasons say why a reload was or is needed.
 	Reasons []haproxy.Reason
 	// Adds and Removes count servers put into and taken out of rotation.
@@ -67,18 +69,20 @@ type Result struct {
 	Refused []Refusal
 	// Taken are the binds, as they stand in the text, that others hold.
 	Taken []string
+	// Runtime is how long the runtime steps took, reading back included; Reload
+	// the same for the reload with all its tests. Zero if there was none.
+	Runtime, Reload time.Duration
 }
 
-// Refusal is one error that HAProxy found in a text.
-type Refusal struct {
-	// Line is the line of Desired.Text, from 1; 0 if the message names none.
-	Line int
-	// Section is the key of a section that the message names, such as
-	// "backend x_1", or empty.
-	Section string
-	// Message is HAProxy's.
-	Message string
-}
+// Codes of reasons for a reload that no comparison of texts gives.
+const (
+	// reasonUnconfirmed is a runtime step whose effect HAProxy does not show.
+	reasonUnconfirmed = "runtime_unconfirmed"
+	// reasonAsked is a call of Reload.
+	reasonAsked = "asked"
+	// reasonUnreadable is a text that cannot be cut into sections.
+	reasonUnreadable = "unreadable"
+)
 
 // Timers of the loop.
 const (
@@ -140,9 +144,15 @@ type Loop struct {
 	reload   *time.Timer   // the next attempt to reload or start
 	last     time.Time     // end of the last reload
 	retry    time.Duration // wait after the last failed one
+	asked    string        // who wants the file on disk loaded, or empty
 	down     bool          // HAProxy's end was noticed
 	up       time.Time     // when it began to run what it runs
 	restarts time.Duration // wait after the last failed restart
+
+	attempted  time.Time // end of the last attempt to reload, good or not
+	attemptErr error     // how it ended
+	workers    int       // serving workers
+	oldWorkers int       // workers that finish their sessions
 }
 
 type request struct {
@@ -182,26 +192,31 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer l.leaving.timer.Stop()
 	// What is begun is finished, within its own deadlines.
 	work := context.WithoutCancel(ctx)
-	if err := l.adopt(work); err != nil {
-		return err
+	if err := l.adopt(ctx); err != nil {
+		return errors.Join(err, l.close())
 	}
+	l.publish()
 	for {
 		select {
 		case <-ctx.Done():
 			return l.end(work)
 		case r := <-l.requests:
 			result, err := r.do(work)
+			l.publish() // whoever has the answer sees the status that goes with it
 			r.done <- answer{result, err}
-		case reason := <-l.reloads:
-			l.asked(work, reason)
+			l.countWorkers(work)
+		case l.asked = <-l.reloads:
+			l.loadFile(work)
+			l.countWorkers(work)
 		case <-l.reload.C:
 			l.due(work)
+			l.countWorkers(work)
 		case <-l.flush.C:
 			l.writeRunning()
 		case <-l.leaving.timer.C:
 			l.removeLeaving(work)
 		case <-l.exited():
-			l.restart(work)
+			l.died(work)
 		}
 		l.publish()
 	}
@@ -234,8 +249,10 @@ func (l *Loop) StartLast(ctx context.Context) (bool, error) {
 	return r.Method == MethodStart, err
 }
 
-// Reload asks for a reload with the configuration on disk. It does not block.
-// Several requests at once become one.
+// Reload asks for a reload with the configuration file as it is on disk, which is
+// checked first. It does not block. Several requests at once become one, and as any
+// reload it waits for Config.MinReloadInterval; none is lost. The reason, for the
+// log, must not be empty.
 func (l *Loop) Reload(reason string) {
 	select {
 	case l.reloads <- reason:
@@ -248,7 +265,7 @@ func (l *Loop) ask(ctx context.Context, do func(context.Context) (Result, error)
 	select {
 	case l.requests <- r:
 	case <-ctx.Done():
-		return Result{}, ctx.Err()
+		return Result{}, fmt.Errorf("apply: %w", ctx.Err())
 	case <-l.ended:
 		return Result{}, ErrEnded
 	}

@@ -16,20 +16,24 @@ import (
 // lockPatience is how long a predecessor may take to let go of the state folder.
 const lockPatience = 15 * time.Second
 
-// adopt takes over a HAProxy that lives already and finds out what it runs.
+// adopt takes over a HAProxy that lives already and finds out what it runs. It gives
+// up waiting for the state folder when ctx is done.
 func (l *Loop) adopt(ctx context.Context) error {
+	work := context.WithoutCancel(ctx)
 	patience := time.NewTimer(lockPatience)
 	defer patience.Stop()
 	again := time.NewTicker(50 * time.Millisecond)
 	defer again.Stop()
 	for {
-		ok, err := l.process.Adopt(ctx)
+		ok, err := l.process.Adopt(work)
 		switch {
 		case errors.Is(err, process.ErrLocked):
 			select {
 			case <-again.C:
 				continue
 			case <-patience.C:
+				return err
+			case <-ctx.Done():
 				return err
 			}
 		case errors.Is(err, process.ErrHung):
@@ -38,7 +42,8 @@ func (l *Loop) adopt(ctx context.Context) error {
 		case err != nil || !ok:
 			return err
 		}
-		l.learn(ctx)
+		l.up = time.Now()
+		l.learn(work)
 		return nil
 	}
 }
@@ -84,110 +89,147 @@ func (l *Loop) reconcile(ctx context.Context) error {
 	return nil
 }
 
-// bringUp starts HAProxy with the desired text. On a cold start its own start is
-// the check.
+// bringUp starts HAProxy with the desired text, or with the last good one if that
+// cannot be. On a cold start its own start is the check.
 func (l *Loop) bringUp(ctx context.Context) (Result, error) {
-	if taken, err := l.takenBinds(l.wanted.Binds()); len(taken) > 0 {
-		l.startLast(ctx)
-		l.retrySoon()
-		return Result{Method: MethodFailed, Taken: taken}, err
+	result, err := l.startDesired(ctx)
+	if err == nil {
+		return result, nil
 	}
-	if refused := l.verdict(l.desired.Text); refused != nil {
-		l.startLast(ctx)
-		return Result{Method: MethodFailed, Refused: refused}, errRefused(refused)
+	if l.startLast(ctx) {
+		l.pending = haproxy.Diff(l.running, l.wanted, l.version).Reasons
+	}
+	if len(result.Refused)+len(result.Taken) == 0 || !l.process.Running() {
+		l.retrySoon()
+	}
+	return result, err
+}
+
+func (l *Loop) startDesired(ctx context.Context) (Result, error) {
+	result := Result{Method: MethodFailed}
+	taken, err := l.takenBinds(l.wanted.Binds())
+	if result.Taken = taken; len(taken) > 0 {
+		return result, err
+	}
+	if result.Refused = l.verdict(l.desired.Text); len(result.Refused) > 0 {
+		return result, errRefused(result.Refused)
 	}
 	previous := l.readFile()
 	if err := l.writeFile(l.desired.Text); err != nil {
-		l.retrySoon()
-		return Result{Method: MethodFailed}, err
+		return result, err
 	}
-	err := l.process.Start(ctx)
-	if err == nil {
-		l.loadedNow(ctx, l.desired.Text, l.wanted)
-		l.log.Info("haproxy started")
-		return Result{Method: MethodStart}, nil
-	}
-	l.restoreFile(previous)
-	result := Result{Method: MethodFailed}
-	if start, ok := errors.AsType[*process.StartError](err); ok {
-		if result.Refused = refusals(process.ParseMessages(start.Output), l.wanted); len(result.Refused) > 0 {
+	if err := l.start(ctx); err != nil {
+		l.restoreFile(previous)
+		if start, ok := errors.AsType[*process.StartError](err); ok {
+			result.Refused = refusals(process.ParseMessages(start.Output), l.cfg.File, l.wanted)
 			l.refuse(l.desired.Text, result.Refused)
 		}
+		return result, err
 	}
-	l.startLast(ctx)
-	l.retrySoon()
-	return result, err
+	result.Method = MethodStart
+	l.loadedNow(ctx, l.desired.Text, l.wanted)
+	return result, nil
+}
+
+// start starts HAProxy with the file. One that was taken for dead and answers again
+// is adopted and loads the file. Notes about HAProxy that cannot be written do not
+// make a start fail.
+func (l *Loop) start(ctx context.Context) error {
+	err := l.process.Start(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case l.process.Running():
+		l.log.Warn("haproxy started, with a problem beside it", zap.Error(err))
+		return nil
+	case !errors.Is(err, process.ErrRunning):
+		return err
+	}
+	if ok, adoptErr := l.process.Adopt(ctx); adoptErr != nil || !ok {
+		return errors.Join(err, adoptErr)
+	}
+	_, err = l.reloadProcess(ctx)
+	return err
 }
 
 // startLast starts HAProxy with a text that it is known to take: the file, or
 // what it was last loaded with.
 func (l *Loop) startLast(ctx context.Context) bool {
 	for _, path := range []string{l.cfg.File, l.loadedFile()} {
-		text, err := os.ReadFile(path)
-		if err != nil || string(text) == l.desired.Text && l.verdict(l.desired.Text) != nil {
+		b, err := os.ReadFile(path)
+		text := string(b)
+		if err != nil || l.verdict(text) != nil {
 			continue
 		}
-		config, err := haproxy.Parse(string(text))
+		config, err := haproxy.Parse(text)
 		if err != nil {
 			continue
 		}
 		if taken, _ := l.takenBinds(config.Binds()); len(taken) > 0 {
 			continue
 		}
-		if err := l.writeFile(string(text)); err != nil {
-			l.log.Error("last good configuration not written", zap.Error(err))
-			return false
+		if path != l.cfg.File {
+			if err := l.writeFile(text); err != nil {
+				l.log.Error("last good configuration not written", zap.Error(err))
+				return false
+			}
 		}
-		if err := l.process.Start(ctx); err != nil {
+		if err := l.start(ctx); err != nil {
 			l.log.Error("haproxy not started with the last good configuration", zap.Error(err))
 			continue
 		}
-		l.loadedNow(ctx, string(text), config)
+		l.loadedNow(ctx, text, config)
 		l.log.Info("haproxy started with the last good configuration")
 		return true
 	}
 	return false
 }
 
-// restart brings HAProxy back after it has died.
-func (l *Loop) restart(ctx context.Context) {
-	if !l.down {
-		l.down = true
-		l.log.Error("haproxy has ended, starting it again")
-		l.metrics.restarts.Inc()
-		l.writeRunning()
-		if time.Since(l.up) > maxRestart {
-			l.restarts = 0
-		}
-	}
+// died notices the end of HAProxy. It is started again at once, unless it ran for a
+// moment only: then the wait grows.
+func (l *Loop) died(ctx context.Context) {
+	l.down = true
+	l.log.Error("haproxy has ended, starting it again")
+	l.metrics.restarts.Inc()
+	l.writeRunning()
 	l.leaving.clear()
-	if l.startLast(ctx) || l.process.Running() {
-		l.again(ctx)
+	if time.Since(l.up) <= maxRestart {
+		l.restartLater()
 		return
 	}
-	if l.desired.Text != "" {
-		if _, err := l.bringUp(ctx); err == nil {
-			return
-		}
-	}
+	l.restarts = 0
+	l.restart(ctx)
+}
+
+func (l *Loop) restartLater() {
 	l.restarts = min(max(2*l.restarts, minRestart), maxRestart)
 	l.reload.Reset(l.restarts)
 }
 
-// again applies the newest text to a HAProxy that was started with an older one.
-func (l *Loop) again(ctx context.Context) {
-	if l.desired.Text == "" {
+// restart brings HAProxy back after it has died, and then to the newest text.
+func (l *Loop) restart(ctx context.Context) {
+	if l.startLast(ctx) {
+		if l.desired.Text != "" {
+			l.reapply(ctx)
+		}
 		return
 	}
-	if _, err := l.apply(ctx, l.desired); err != nil {
-		l.log.Error("not applied", zap.Error(err))
+	if l.desired.Text != "" {
+		begin := time.Now()
+		r, err := l.bringUp(ctx)
+		l.report(r, err, time.Since(begin))
+		l.callAgain(r)
+		if l.process.Running() {
+			return
+		}
 	}
+	l.restartLater()
 }
 
 // loadedNow notes that HAProxy runs a text from its start or a reload on.
 func (l *Loop) loadedNow(ctx context.Context, text string, config haproxy.Config) {
 	l.loaded, l.running, l.written = text, config, text
-	l.pending, l.retry, l.down = nil, 0, false
+	l.pending, l.retry, l.asked, l.down = nil, 0, "", false
 	l.up = time.Now()
 	l.reload.Stop()
 	l.leaving.clear()
