@@ -11,6 +11,7 @@ type Metrics struct {
 	inSync   prometheus.Gauge
 	leaving  prometheus.Gauge
 	restarts prometheus.Counter
+	workers  *prometheus.GaugeVec
 }
 
 // NewMetrics returns the metrics, registered.
@@ -38,7 +39,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		restarts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mlb_haproxy_restarts_total", Help: "Times that HAProxy had to be started again.",
 		}),
+		workers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "mlb_haproxy_workers", Help: "Worker processes of HAProxy: current ones, and old ones that finish their sessions.",
+		}, []string{"kind"}),
 	}
-	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.restarts)
+	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.restarts, m.workers)
 	return m
 }

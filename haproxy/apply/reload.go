@@ -5,47 +5,57 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"go.uber.org/zap"
 
 	"mlb/haproxy"
 	"mlb/haproxy/process"
+	"mlb/haproxy/runtime"
 )
 
 // apply does what is to be done for a text now.
 func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
 	wanted, err := haproxy.Parse(d.Text)
 	if err != nil {
-		return Result{Method: MethodFailed}, fmt.Errorf("desired text: %w", err)
-	}
-	if d.Text != l.desired.Text {
-		l.forgetVerdicts(d.Text)
+		return l.unreadable(ctx, d.Text, err)
 	}
 	l.desired, l.wanted = d, wanted
 	if !l.process.Running() {
 		return l.bringUp(ctx)
 	}
 	plan := haproxy.Diff(l.running, wanted, l.version)
-	result := Result{Method: MethodNone}
+	result := Result{Method: MethodNone, Plan: plan}
 	reasons := plan.Reasons
 	if len(plan.Steps) > 0 {
+		begin := time.Now()
 		result.Method = MethodRuntime
 		reasons = append(reasons, l.steps(ctx, plan.Steps, &result)...)
+		result.Runtime = time.Since(begin)
 		l.flushLater()
 	}
+	l.pending, result.Reasons = reasons, reasons
 	if len(reasons) == 0 {
-		l.pending = nil
-		l.reload.Stop()
+		l.scheduleAsked()
 		return result, nil
 	}
-	l.pending = reasons
-	result.Reasons = reasons
 	if wait := l.untilReload(); wait > 0 {
 		l.reload.Reset(wait)
 		result.Method = MethodDeferred
 		return result, nil
 	}
-	return l.doReload(ctx, result)
+	return l.load(ctx, d.Text, wanted, result)
+}
+
+// unreadable answers for a text that cannot even be cut into sections: HAProxy says
+// which lines are to blame.
+func (l *Loop) unreadable(ctx context.Context, text string, reason error) (Result, error) {
+	l.pending = []haproxy.Reason{{Code: reasonUnreadable, Detail: reason.Error()}}
+	refused, err := l.check(ctx, text, haproxy.Config{})
+	if err == nil {
+		err = fmt.Errorf("desired text: %w", reason)
+	}
+	return Result{Method: MethodFailed, Refused: refused}, err
 }
 
 // untilReload returns how long the next reload has to wait.
@@ -56,45 +66,75 @@ func (l *Loop) untilReload() time.Duration {
 	return time.Until(l.last.Add(max(l.cfg.MinReloadInterval, l.retry)))
 }
 
-// doReload lets HAProxy load the desired text, after everything that could go
-// wrong has been tried without it.
-func (l *Loop) doReload(ctx context.Context, result Result) (Result, error) {
+// load lets HAProxy load a text, after everything that could go wrong has been
+// tried without it, and notes how that ended.
+func (l *Loop) load(ctx context.Context, text string, config haproxy.Config, result Result) (Result, error) {
+	begin := time.Now()
+	result, err := l.tryLoad(ctx, text, config, result)
+	result.Reload = time.Since(begin)
+	l.attempted, l.attemptErr = time.Now(), err
+	return result, err
+}
+
+func (l *Loop) tryLoad(ctx context.Context, text string, config haproxy.Config, result Result) (Result, error) {
 	result.Method = MethodFailed
-	if taken, err := l.takenBinds(newBinds(l.running, l.wanted)); len(taken) > 0 {
-		result.Taken = taken
+	taken, err := l.takenBinds(newBinds(l.running, config))
+	if result.Taken = taken; len(taken) > 0 {
 		return result, err
 	}
-	if refused, err := l.check(ctx); err != nil {
-		result.Refused = refused
+	refused, err := l.check(ctx, text, config)
+	if result.Refused = refused; err != nil {
 		if refused == nil {
 			l.failedReload()
 		}
 		return result, err
 	}
 	previous := l.readFile()
-	if err := l.writeFile(l.desired.Text); err != nil {
-		l.failedReload()
-		return result, err
+	if previous == nil || *previous != text {
+		if err = l.writeFile(text); err != nil {
+			l.failedReload()
+			return result, err
+		}
 	}
-	limited, cancel := context.WithTimeout(ctx, reloadLimit)
-	defer cancel()
-	loaded, err := l.process.Reload(limited)
-	l.last = time.Now()
+	loaded, err := l.reloadProcess(ctx)
 	if err != nil {
 		l.restoreFile(previous)
 		l.failedReload()
-		return result, fmt.Errorf("%w: %s", err, firstLine(loaded.Log))
+		if errors.Is(err, runtime.ErrReloadFailed) {
+			result.Refused = refusals(process.ParseMessages(loaded.Log), l.cfg.File, config)
+			l.refuse(text, result.Refused)
+		}
+		return result, err
 	}
+	l.last = time.Now()
 	l.metrics.reloads.WithLabelValues("ok").Inc()
 	result.Method = MethodReload
-	result.Adds, result.Removes = count(l.running, l.wanted, result)
-	l.loadedNow(ctx, l.desired.Text, l.wanted)
+	adds, removes := count(l.running, config)
+	result.Adds, result.Removes = result.Adds+adds, result.Removes+removes
+	l.loadedNow(ctx, text, config)
 	return result, nil
 }
 
-// count returns how many servers a reload brings and takes, beyond what runtime
-// steps did.
-func count(before, after haproxy.Config, r Result) (adds, removes int) {
+// reloadProcess lets HAProxy load the file. Notes about it that cannot be written
+// do not make a reload fail: the new worker serves.
+func (l *Loop) reloadProcess(ctx context.Context) (runtime.ReloadResult, error) {
+	ctx, cancel := context.WithTimeout(ctx, reloadLimit)
+	defer cancel()
+	loaded, err := l.process.Reload(ctx)
+	switch {
+	case err == nil:
+		return loaded, nil
+	case loaded.Worker != 0 && !errors.Is(err, runtime.ErrReloadFailed) && l.process.Running():
+		l.log.Warn("haproxy reloaded, with a problem beside it", zap.Error(err))
+		return loaded, nil
+	case loaded.Log == "":
+		return loaded, err
+	}
+	return loaded, fmt.Errorf("%w: %s", err, firstLine(loaded.Log))
+}
+
+// count returns how many servers a reload brings and takes.
+func count(before, after haproxy.Config) (adds, removes int) {
 	names := func(c haproxy.Config) map[string]bool {
 		out := map[string]bool{}
 		for _, s := range c.Sections {
@@ -105,7 +145,6 @@ func count(before, after haproxy.Config, r Result) (adds, removes int) {
 		return out
 	}
 	old, now := names(before), names(after)
-	adds, removes = r.Adds, r.Removes
 	for n := range now {
 		if !old[n] {
 			adds++
@@ -123,11 +162,10 @@ func count(before, after haproxy.Config, r Result) (adds, removes int) {
 func (l *Loop) failedReload() {
 	l.metrics.reloads.WithLabelValues("failed").Inc()
 	l.last = time.Now()
-	l.retry = min(max(2*l.retry, minRetry), maxRetry)
-	l.reload.Reset(l.retry)
+	l.retrySoon()
 }
 
-// retrySoon arms the timer for another attempt to start HAProxy.
+// retrySoon arms the timer for another attempt to reload or start HAProxy.
 func (l *Loop) retrySoon() {
 	l.retry = min(max(2*l.retry, minRetry), maxRetry)
 	l.reload.Reset(l.retry)
@@ -139,30 +177,78 @@ func (l *Loop) due(ctx context.Context) {
 		l.restart(ctx)
 		return
 	}
-	if len(l.pending) == 0 {
-		return
+	if len(l.pending) > 0 && l.desired.Text != "" {
+		l.reapply(ctx)
 	}
-	start := time.Now()
+	// A good reload for the newest text has done that on the way.
+	l.loadFile(ctx)
+}
+
+// reapply applies the newest text without anybody waiting for the result.
+func (l *Loop) reapply(ctx context.Context) {
+	begin := time.Now()
 	r, err := l.apply(ctx, l.desired)
-	l.report(r, err, time.Since(start))
-	if (len(r.Refused) > 0 || len(r.Taken) > 0) && l.cfg.Again != nil {
+	l.report(r, err, time.Since(begin))
+	l.callAgain(r)
+}
+
+// callAgain asks for a text without what was refused or taken.
+func (l *Loop) callAgain(r Result) {
+	if len(r.Refused)+len(r.Taken) > 0 && l.cfg.Again != nil {
 		l.cfg.Again()
 	}
 }
 
-// asked does what Reload was called for: HAProxy loads the file on disk.
-func (l *Loop) asked(ctx context.Context, reason string) {
-	if !l.process.Running() {
+// scheduleAsked keeps the reload timer for a reload on request, or stops it.
+func (l *Loop) scheduleAsked() {
+	if l.asked == "" {
+		l.reload.Stop()
 		return
 	}
-	if l.desired.Text == "" { // nothing is known to be wanted but what is there
-		l.desired.Text = l.running.Text()
-		l.wanted = l.running
+	l.reload.Reset(max(0, l.untilReload()))
+}
+
+// loadFile does what Reload was called for: HAProxy loads the file on disk, whoever
+// wrote it, if it is good. A start has the same effect, so nothing is to be done
+// when HAProxy does not run.
+func (l *Loop) loadFile(ctx context.Context) {
+	if l.asked == "" || !l.process.Running() {
+		l.asked = ""
+		return
 	}
-	l.pending = append(l.pending, haproxy.Reason{Code: "asked", Detail: reason})
-	start := time.Now()
-	r, err := l.doReload(ctx, Result{Reasons: l.pending})
-	l.report(r, err, time.Since(start))
+	if wait := l.untilReload(); wait > 0 {
+		l.reload.Reset(wait)
+		return
+	}
+	l.writeRunning()
+	begin := time.Now()
+	r, err := l.tryFile(ctx, Result{Reasons: []haproxy.Reason{{Code: reasonAsked, Detail: l.asked}}})
+	l.report(r, err, time.Since(begin))
+	if err == nil || len(r.Refused)+len(r.Taken) > 0 {
+		l.asked = "" // otherwise the retry timer runs
+	}
+	if err == nil && l.desired.Text != "" && l.desired.Text != l.loaded {
+		l.reapply(ctx)
+	}
+}
+
+func (l *Loop) tryFile(ctx context.Context, result Result) (Result, error) {
+	text := l.readFile()
+	if text == nil {
+		result.Method = MethodFailed
+		l.failedReload()
+		return result, fmt.Errorf("read %s: %w", l.cfg.File, ErrNotRegular)
+	}
+	config, err := haproxy.Parse(*text)
+	if err != nil { // let HAProxy say what is wrong
+		refused, checkErr := l.check(ctx, *text, config)
+		if checkErr == nil {
+			checkErr = err
+		}
+		l.attempted, l.attemptErr, l.asked = time.Now(), checkErr, ""
+		return Result{Method: MethodFailed, Refused: refused}, checkErr
+	}
+	return l.load(ctx, *text, config, result)
 }
 
 // newBinds returns the binds that only the second configuration has.
@@ -185,83 +271,4 @@ func (l *Loop) takenBinds(binds []string) (taken []string, err error) {
 		}
 	}
 	return taken, errors.Join(errs...)
-}
-
-// check lets HAProxy judge the desired text. The error is nil if it is good;
-// otherwise refused says what is wrong with it, or is nil if there is no verdict.
-func (l *Loop) check(ctx context.Context) ([]Refusal, error) {
-	if l.cfg.SkipValidation {
-		return nil, nil
-	}
-	if refused := l.verdict(l.desired.Text); refused != nil {
-		return refused, errRefused(refused)
-	}
-	candidate, err := l.writeCandidate(l.desired.Text)
-	if err != nil {
-		return nil, err
-	}
-	defer l.removeCandidate(candidate)
-	err = process.Check(ctx, l.cfg.Binary, candidate)
-	refusal, ok := errors.AsType[*process.CheckError](err)
-	if !ok {
-		return nil, err
-	}
-	refused := refusals(refusal.Messages, l.wanted)
-	if len(refused) == 0 {
-		refused = []Refusal{{Message: refusal.Error()}}
-	}
-	l.refuse(l.desired.Text, refused)
-	return refused, errRefused(refused)
-}
-
-// verdict returns what HAProxy had against a text, or nil.
-func (l *Loop) verdict(text string) []Refusal {
-	if l.refusedText != text {
-		return nil
-	}
-	return l.refused
-}
-
-func (l *Loop) refuse(text string, refused []Refusal) { l.refusedText, l.refused = text, refused }
-
-func (l *Loop) forgetVerdicts(next string) {
-	if l.refusedText != next {
-		l.refusedText, l.refused = "", nil
-	}
-}
-
-// refusals turns alerts into refusals. Alerts without a place are only counted
-// when they name a section; the rest are summaries.
-func refusals(messages []process.Message, c haproxy.Config) []Refusal {
-	var out []Refusal
-	for _, m := range messages {
-		if m.Level != "ALERT" {
-			continue
-		}
-		if m.Line > 0 {
-			r := Refusal{Line: m.Line, Message: firstLine(m.Text)}
-			if s, ok := c.SectionAt(m.Line); ok {
-				r.Section = s.Key()
-			}
-			out = append(out, r)
-			continue
-		}
-		for _, name := range m.Proxies {
-			for _, s := range c.Sections {
-				if s.Name == name {
-					out = append(out, Refusal{Section: s.Key(), Message: firstLine(m.Text)})
-				}
-			}
-		}
-	}
-	return out
-}
-
-func errRefused(refused []Refusal) error {
-	return fmt.Errorf("haproxy refuses the configuration: %s", refused[0].Message)
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	return line
 }

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -17,6 +18,11 @@ type Status struct {
 	Leaving int
 	// LastReload is when the last attempt to reload ended; zero: none yet.
 	LastReload time.Time
+	// LastReloadError says why that attempt failed; empty: it did not.
+	LastReloadError string
+	// Workers are the serving workers of HAProxy, OldWorkers those that finish
+	// their sessions after a reload, both as counted after the last text.
+	Workers, OldWorkers int
 }
 
 // status guards what the loop publishes for other goroutines: a reader must get an
@@ -36,8 +42,12 @@ func (l *Loop) Status() Status {
 // publish makes the loop's state visible.
 func (l *Loop) publish() {
 	s := Status{
-		Running: l.process.Running(), Loaded: l.loaded, Leaving: len(l.leaving.servers), LastReload: l.last,
+		Running: l.process.Running(), Loaded: l.loaded, Leaving: len(l.leaving.servers), LastReload: l.attempted,
+		Workers: l.workers, OldWorkers: l.oldWorkers,
 		InSync: l.process.Running() && l.desired.Text != "" && len(l.pending) == 0 && l.verdict(l.desired.Text) == nil,
+	}
+	if l.attemptErr != nil {
+		s.LastReloadError = l.attemptErr.Error()
 	}
 	l.status.mu.Lock()
 	l.status.now = s
@@ -48,4 +58,18 @@ func (l *Loop) publish() {
 	}
 	l.metrics.inSync.Set(inSync)
 	l.metrics.leaving.Set(float64(s.Leaving))
+}
+
+// countWorkers asks HAProxy for its workers. Not to get an answer is no news: that
+// HAProxy has ended is noticed elsewhere.
+func (l *Loop) countWorkers(ctx context.Context) {
+	l.workers, l.oldWorkers = 0, 0
+	if !l.process.Running() {
+		return
+	}
+	if p, err := l.socket.Processes(ctx); err == nil {
+		l.workers, l.oldWorkers = len(p.Workers), len(p.OldWorkers)
+	}
+	l.metrics.workers.WithLabelValues("current").Set(float64(l.workers))
+	l.metrics.workers.WithLabelValues("old").Set(float64(l.oldWorkers))
 }

@@ -5,16 +5,13 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"go.uber.org/zap"
 
 	"mlb/haproxy"
 	"mlb/haproxy/runtime"
 )
-
-// reasonUnconfirmed is the code of a reload that a runtime step makes necessary
-// because HAProxy does not show its effect.
-const reasonUnconfirmed = "runtime_unconfirmed"
 
 // steps does runtime steps and reads back what came of them. What is not confirmed
 // becomes a reason to reload.
@@ -94,9 +91,9 @@ func index(states []runtime.ServerState) map[string]runtime.ServerState {
 func confirms(st haproxy.Step, state runtime.ServerState, there bool) bool {
 	switch st.Kind {
 	case haproxy.RemoveServer:
-		return !there || state.Admin.Maintenance()
+		return !there || held(state)
 	case haproxy.AddServer, haproxy.SetAddress, haproxy.EnableServer, haproxy.DrainServer:
-		return there && sameAddress(st.Server.Address, state) && state.Admin.Maintenance() != st.Server.Ready()
+		return there && sameAddress(st.Server.Address, state) && held(state) != st.Server.Ready()
 	case haproxy.SetWeight:
 		w, ok := st.Server.Keyword("weight")
 		if !ok {
@@ -107,41 +104,56 @@ func confirms(st haproxy.Step, state runtime.ServerState, there bool) bool {
 	return false
 }
 
+// held reports whether a command or the file keeps a server out of rotation. That
+// its name is not resolved, or what it tracks is in maintenance, is another matter:
+// no step of ours changes that.
+func held(s runtime.ServerState) bool {
+	return s.Admin&(runtime.ForcedMaintenance|runtime.ConfiguredMaintenance) != 0
+}
+
+// sameAddress reports whether a server has the address that its line says. What
+// HAProxy makes of an address that is not literal (a name, a Unix socket, a port
+// that is left out) cannot be told from the line, so nothing is held against it.
 func sameAddress(address string, s runtime.ServerState) bool {
 	want, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return false
+		return true
 	}
 	have, err := netip.ParseAddr(s.Address)
 	return err == nil && have == want.Addr() && s.Port == int(want.Port())
 }
 
 // actualServers returns the configuration with the servers that HAProxy has: those
-// it lacks are dropped, those in maintenance are disabled. unknown are the servers
-// that no text knows.
+// it lacks are dropped, those held out of rotation are disabled. unknown are the
+// servers that no text knows. Where a server-template line makes servers, and in
+// sections that are not in the text, none is unknown.
 func actualServers(c haproxy.Config, states []runtime.ServerState) (actual haproxy.Config, unknown []runtime.ServerState) {
 	has := index(states)
+	ours := map[string]bool{}
 	var steps []haproxy.Step
 	for _, sec := range c.Sections {
+		if sec.Kind != "backend" && sec.Kind != "listen" {
+			continue
+		}
+		ours[sec.Name] = !slices.ContainsFunc(sec.Skeleton, func(l string) bool { return strings.HasPrefix(l, "server-template ") })
 		for _, s := range sec.Servers {
 			key := sec.Name + "/" + s.Name
 			state, there := has[key]
-			delete(has, key)
 			switch {
 			case !there || !sameAddress(s.Address, state):
+				// One with another address stays in has: it is unknown.
 				steps = append(steps, haproxy.Step{Kind: haproxy.RemoveServer, Backend: sec.Name, Server: s})
-				if there {
-					unknown = append(unknown, state)
-				}
-			case state.Admin.Maintenance() && s.Ready():
+				continue
+			case held(state) && s.Ready():
 				steps = append(steps, haproxy.Step{Kind: haproxy.DrainServer, Backend: sec.Name, Server: s})
-			case !state.Admin.Maintenance() && !s.Ready():
+			case !held(state) && !s.Ready():
 				steps = append(steps, haproxy.Step{Kind: haproxy.EnableServer, Backend: sec.Name, Server: s})
 			}
+			delete(has, key)
 		}
 	}
 	for _, s := range states { // in HAProxy's order
-		if _, left := has[s.Backend+"/"+s.Name]; left {
+		if _, left := has[s.Backend+"/"+s.Name]; left && ours[s.Backend] {
 			unknown = append(unknown, s)
 		}
 	}

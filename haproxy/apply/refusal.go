@@ -1,0 +1,107 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"mlb/haproxy"
+	"mlb/haproxy/process"
+)
+
+// Refusal is one error that HAProxy found in a text.
+type Refusal struct {
+	// Line is the line of Desired.Text, from 1; 0 if the message names none.
+	Line int
+	// Section is the key of a section that the message names, such as
+	// "backend x_1", or empty.
+	Section string
+	// Message is HAProxy's, without the place.
+	Message string
+}
+
+// check lets HAProxy judge a text, cut into sections in c. The error is nil if it is
+// good; otherwise refused says what is wrong with it, or is nil if there is no
+// verdict. The verdict against the last refused text is remembered, so that passes
+// that bring the same text again cost no check.
+func (l *Loop) check(ctx context.Context, text string, c haproxy.Config) (refused []Refusal, err error) {
+	if l.cfg.SkipValidation {
+		return nil, nil
+	}
+	if refused = l.verdict(text); refused != nil {
+		return refused, errRefused(refused)
+	}
+	candidate, err := l.writeCandidate(text)
+	if err != nil {
+		return nil, err
+	}
+	defer l.removeCandidate(candidate)
+	err = process.Check(ctx, l.cfg.Binary, candidate)
+	refusal, ok := errors.AsType[*process.CheckError](err)
+	if !ok {
+		return nil, err
+	}
+	refused = refusals(refusal.Messages, candidate, c)
+	if len(refused) == 0 {
+		refused = []Refusal{{Message: refusal.Error()}}
+	}
+	l.refuse(text, refused)
+	return refused, errRefused(refused)
+}
+
+// verdict returns what HAProxy had against a text, or nil.
+func (l *Loop) verdict(text string) []Refusal {
+	if l.refusedText != text {
+		return nil
+	}
+	return l.refused
+}
+
+func (l *Loop) refuse(text string, refused []Refusal) { l.refusedText, l.refused = text, refused }
+
+// refusals turns alerts about a file into refusals. Alerts without a place in it
+// count only when they name a section; the rest are summaries. What looks like a
+// place in another file is none: "[0.0.0.0:80]" is an address.
+func refusals(messages []process.Message, file string, c haproxy.Config) []Refusal {
+	var out []Refusal
+	for _, m := range messages {
+		if m.Level != "ALERT" {
+			continue
+		}
+		if m.Line > 0 && m.File == file {
+			r := Refusal{Line: m.Line, Message: withoutPlace(firstLine(m.Text), m)}
+			if s, ok := c.SectionAt(m.Line); ok {
+				r.Section = strings.TrimSpace(s.Key())
+			}
+			out = append(out, r)
+			continue
+		}
+		for _, name := range m.Proxies {
+			for _, s := range c.Sections {
+				if s.Name == name {
+					out = append(out, Refusal{Section: s.Key(), Message: firstLine(m.Text)})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// withoutPlace takes the name of the file out of a message: it is that of a copy
+// that nobody can look at any more.
+func withoutPlace(text string, m process.Message) string {
+	place := "[" + m.File + ":" + strconv.Itoa(m.Line) + "]"
+	text = strings.TrimPrefix(text, "parsing "+place+" : ")
+	return strings.ReplaceAll(strings.ReplaceAll(text, place, "line "+strconv.Itoa(m.Line)), m.File, "the file")
+}
+
+func errRefused(refused []Refusal) error {
+	return fmt.Errorf("haproxy refuses the configuration: %s", refused[0].Message)
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return line
+}
