@@ -24,10 +24,10 @@ RUN command -v haproxy >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] \
 # What is written at run time belongs to group 0 and may be written by it: with
 # "--user 1000" Docker gives the group 0, and nothing else in the image has it,
 # HAProxy's worker least of all.
-RUN mkdir -p /marathon-lb/templates /run/haproxy /var/state/haproxy \
+RUN mkdir -p /marathon-lb/templates /run/haproxy /var/state/haproxy /var/lib/mlb \
  && for name in run marathon_lb.py; do ln -s /usr/local/bin/mlb /marathon-lb/$name; done \
- && chgrp -R 0 /marathon-lb /run/haproxy /var/state/haproxy /etc/ssl \
- && chmod g+rwx /marathon-lb /marathon-lb/templates /run/haproxy /var/state/haproxy /etc/ssl
+ && chgrp -R 0 /marathon-lb /run/haproxy /var/state/haproxy /var/lib/mlb /etc/ssl \
+ && chmod g+rwx /marathon-lb /marathon-lb/templates /run/haproxy /var/state/haproxy /var/lib/mlb /etc/ssl
 WORKDIR /marathon-lb
 EXPOSE 80 443 9090 9091
 STOPSIGNAL SIGTERM
