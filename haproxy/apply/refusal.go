@@ -62,8 +62,8 @@ func (l *Loop) verdict(text string) []Refusal {
 func (l *Loop) refuse(text string, refused []Refusal) { l.refusedText, l.refused = text, refused }
 
 // refusals turns alerts about a file into refusals. Alerts without a place in it
-// count only when they name a section; the rest are summaries. What looks like a
-// place in another file is none: "[0.0.0.0:80]" is an address.
+// count only when they name a section; the rest are summaries. A place in another
+// file, such as a map, says nothing about lines of the text.
 func refusals(messages []process.Message, file string, c haproxy.Config) []Refusal {
 	var out []Refusal
 	for _, m := range messages {

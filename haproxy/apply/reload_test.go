@@ -220,6 +220,23 @@ func TestReloadOnRequest(t *testing.T) {
 		r.awaitAnswers(t, r.bind, "a")
 		r.apply(t, apply.MethodReload, proxy("s", r.bind, a), "backend n\n")
 	})
+	t.Run("one that cannot be done is done later", func(t *testing.T) {
+		t.Parallel()
+		r := serving(t, a)
+		inTheWay := filepath.Join(r.file+".candidate", "in the way")
+		if err := os.MkdirAll(inTheWay, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		r.Reload("test")
+		haproxytest.Eventually(t, "an attempt that failed", func() bool { return r.Status().LastReloadError != "" })
+		// A text that changes nothing does not make it forgotten.
+		r.apply(t, apply.MethodNone, proxy("s", r.bind, a))
+		if err := os.RemoveAll(filepath.Dir(inTheWay)); err != nil {
+			t.Fatal(err)
+		}
+		haproxytest.Eventually(t, "a reload", func() bool { return r.reloads(t) == 1 })
+		haproxytest.Eventually(t, "a status without an error", func() bool { return r.Status().LastReloadError == "" })
+	})
 	t.Run("many at once are few, and none is lost", func(t *testing.T) {
 		t.Parallel()
 		const interval = 500 * time.Millisecond
