@@ -25,9 +25,9 @@ func web(app string, port int, hosts ...string) haproxy.Proxy {
 	return haproxy.Proxy{Service: s, Name: haproxy.BackendName(app, port), Bind: haproxy.JoinBind("*", port)}
 }
 
-func newRenderer(tb testing.TB, overrides render.Overrides) *render.Renderer {
+func newRenderer(tb testing.TB) *render.Renderer {
 	tb.Helper()
-	r, err := render.New(frame(), overrides)
+	r, err := render.New(frame(), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestBadPlaceholderIsAStartError(t *testing.T) {
 // to a service.
 func TestEveryLineHasItsOwner(t *testing.T) {
 	t.Parallel()
-	text := newRenderer(t, nil).Render([]haproxy.Proxy{web("/a", 10001, "a.example.com"), web("/b", 10002, "b.example.com")})
+	text := newRenderer(t).Render([]haproxy.Proxy{web("/a", 10001, "a.example.com"), web("/b", 10002, "b.example.com")})
 	for i, line := range strings.Split(strings.TrimSuffix(text.Config, "\n"), "\n") {
 		owner, ok := text.Owner(i + 1)
 		want := ""
@@ -79,7 +79,7 @@ func TestEveryLineHasItsOwner(t *testing.T) {
 // A change of tasks changes nothing but server lines, so it never needs a reload.
 func TestTasksChangeServersOnly(t *testing.T) {
 	t.Parallel()
-	r := newRenderer(t, nil)
+	r := newRenderer(t)
 	before := []haproxy.Proxy{web("/a", 10001, "a.example.com"), web("/b", 10002)}
 	after := slices.Clone(before)
 	after[0].Endpoints = append(slices.Clone(before[0].Endpoints), discovery.Endpoint{
@@ -111,7 +111,7 @@ func TestRenderDependsOnValuesOnly(t *testing.T) {
 	for port := 10001; port < 10020; port++ {
 		services = append(services, web("/app"+string(rune('a'+port%7)), port, "x.example.com").Service)
 	}
-	r := newRenderer(t, nil)
+	r := newRenderer(t)
 	first := ""
 	for range 10 {
 		rand.Shuffle(len(services), func(i, j int) { services[i], services[j] = services[j], services[i] })
@@ -138,7 +138,7 @@ func FuzzServerTemplate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, template string) {
 		p := web("/a", 10001, "a.example.com")
 		p.Overrides = []discovery.Override{{Template: "BACKEND_SERVER_OPTIONS", Text: template}}
-		c := parse(t, newRenderer(t, nil).Render([]haproxy.Proxy{p, web("/b", 10002)}).Config)
+		c := parse(t, newRenderer(t).Render([]haproxy.Proxy{p, web("/b", 10002)}).Config)
 		var keys []string
 		for _, s := range c.Sections {
 			keys = append(keys, s.Key())
@@ -161,7 +161,7 @@ func BenchmarkRender(b *testing.B) {
 			for i := range proxies {
 				proxies[i] = web("/app"+strconv.Itoa(i), 10001+i, "h"+strconv.Itoa(i)+".example.com")
 			}
-			r := newRenderer(b, nil)
+			r := newRenderer(b)
 			b.ReportAllocs()
 			for b.Loop() {
 				r.Render(proxies)
