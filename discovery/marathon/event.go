@@ -16,6 +16,7 @@ const (
 	triggerStart     = "start"
 	triggerResync    = "resync"
 	triggerReconnect = "reconnect"
+	triggerNoStream  = "no stream"
 	triggerRetry     = "retry"
 )
 

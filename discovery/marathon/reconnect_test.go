@@ -72,6 +72,10 @@ func TestAcceptedThenClosedIsNoConnection(t *testing.T) {
 	if len(f.hints) != 0 || f.stream.Status().Connected || !f.stream.Status().LastByte.IsZero() {
 		t.Errorf("%d hints, status %+v", len(f.hints), f.stream.Status())
 	}
+	// Nobody says what changes meanwhile, so each attempt is worth a reading.
+	if n := f.without.Load(); n < 4 {
+		t.Errorf("%d hints that there is no stream, want one for each attempt", n)
+	}
 	// One line for the change of state, none for the attempts after it.
 	if diff := cmp.Diff([]string{"stream not connected"}, f.lines()); diff != "" {
 		t.Errorf("log (-want +got):\n%s", diff)

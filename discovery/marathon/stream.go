@@ -133,6 +133,7 @@ func (s *Stream) round(ctx context.Context, hint func(Hint)) bool {
 		if c.alive {
 			return true
 		}
+		hint(Hint{Type: triggerNoStream, All: true})
 	}
 	return false
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,7 +45,8 @@ func updated(app string) marathon.Hint {
 // following is a stream that runs.
 type following struct {
 	stream   *marathon.Stream
-	hints    chan marathon.Hint
+	hints    chan marathon.Hint // without those that there is no stream
+	without  atomic.Int64       // counts these
 	logs     *observer.ObservedLogs
 	registry *prometheus.Registry
 	stop     func() error
@@ -66,7 +68,15 @@ func follow(t *testing.T, cfg marathon.StreamConfig, client marathon.ClientConfi
 	f.stream = marathon.NewStream(cfg, c, zap.New(core), metrics)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- f.stream.Run(ctx, func(h marathon.Hint) { f.hints <- h }) }()
+	go func() {
+		ended <- f.stream.Run(ctx, func(h marathon.Hint) {
+			if diff := cmp.Diff(marathon.Hint{Type: "no stream", All: true}, h); diff != "" {
+				f.hints <- h
+				return
+			}
+			f.without.Add(1)
+		})
+	}()
 	stopped := false
 	f.stop = func() error {
 		if stopped {
