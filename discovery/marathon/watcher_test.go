@@ -304,6 +304,7 @@ func TestWhileReadingsFail(t *testing.T) {
 		for n := len(s.began()); n == len(s.began()); {
 			let(time.Second)
 		}
+		let(2 * s.takes) // until that one has ended
 		n := len(s.began())
 		act()
 		let(time.Second)
