@@ -75,7 +75,7 @@ func parseFeatures(out string) (Features, error) {
 	m := versionPattern.FindStringSubmatch(out)
 	if m == nil {
 		first, _, _ := strings.Cut(out, "\n")
-		return Features{}, fmt.Errorf("no version in %.100q", first)
+		return Features{}, fmt.Errorf("no version in %.100q, haproxy %s or later is needed", first, MinVersion)
 	}
 	major, errMajor := strconv.Atoi(m[2])
 	minor, errMinor := strconv.Atoi(m[3])

@@ -1,0 +1,204 @@
+package e2e_test
+
+import (
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"mlb/test/marathonsim"
+)
+
+// serving starts a cluster with one app of two tasks and a balancer that serves it.
+func serving(t *testing.T, args ...string) (*marathonsim.Cluster, *balancer) {
+	t.Helper()
+	c := cluster(t)
+	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
+	b := started(t, "external", c.Masters(), args...)
+	exactly(t, c, "/web", 2, b.port(10001))
+	return c, b
+}
+
+func kill(t *testing.T, pid int) {
+	t.Helper()
+	must(t, syscall.Kill(pid, syscall.SIGKILL))
+}
+
+func TestDeadHAProxyIsReplacedWithoutHelp(t *testing.T) {
+	t.Parallel()
+	for name, victim := range map[string]int{"its master is killed": 0, "its worker is killed": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, b := serving(t)
+			scale(t, c, "/web", 3) // known to the running HAProxy by runtime steps only
+			exactly(t, c, "/web", 3, b.port(10001))
+			before := b.pids(t)
+			kill(t, before[victim])
+			eventually(t, "another HAProxy serves", func() error {
+				text, err := b.ask(t, "/_haproxy_getpids")
+				if err == nil && strings.HasPrefix(text, strconv.Itoa(before[0])) {
+					err = fmt.Errorf("processes %s", text)
+				}
+				return err
+			})
+			exactly(t, c, "/web", 3, b.port(10001))
+			scale(t, c, "/web", 1)
+			exactly(t, c, "/web", 1, b.port(10001))
+			b.waitReady(t)
+		})
+	}
+}
+
+func TestDeadHAProxyIsReplacedWhileMarathonIsAway(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	stopMasters(t, c)
+	kill(t, b.pids(t)[0])
+	exactly(t, c, "/web", 2, b.port(10001))
+}
+
+func TestRefusedTextCostsItsAppAlone(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	clients := b.port(10001).begin(t)
+	bad := app{id: "/bad", port: 10002, instances: 1, labels: map[string]string{
+		"HAPROXY_0_BACKEND_SERVER_OPTIONS": "  server {serverName} {host_ipv4}:{port} no-such-keyword",
+	}}
+	deploy(t, c, bad, app{id: "/new", port: 10003, instances: 2})
+	exactly(t, c, "/new", 2, b.port(10003))
+	closed(t, b.port(10002))
+	problem(t, b, "/bad")
+	exactly(t, c, "/web", 2, b.port(10001))
+
+	bad.labels = nil
+	deploy(t, c, bad)
+	exactly(t, c, "/bad", 1, b.port(10002))
+	clients.lossless(t)
+}
+
+// problem waits until mlb reports a problem of an app.
+func problem(t *testing.T, b *balancer, id string) {
+	t.Helper()
+	eventually(t, "a problem of "+id, func() error {
+		text, err := b.ask(t, "/_mlb/problems")
+		if err == nil && !strings.Contains(text, `"`+id+`"`) {
+			err = fmt.Errorf("problems: %s", text)
+		}
+		return err
+	})
+}
+
+func TestPortThatIsHeldCostsItsAppAloneUntilItIsFree(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	var lc net.ListenConfig
+	holder, err := lc.Listen(t.Context(), "tcp4", b.host+":10002")
+	must(t, err)
+	defer holder.Close() //nolint:errcheck // usually closed already
+	clients := b.port(10001).begin(t)
+	deploy(t, c, app{id: "/held", port: 10002, instances: 2}, app{id: "/new", port: 10003, instances: 2})
+	exactly(t, c, "/new", 2, b.port(10003))
+	problem(t, b, "/held")
+	must(t, holder.Close())
+	b.signal(t, syscall.SIGHUP) // a pass; otherwise one comes by itself a little later
+	exactly(t, c, "/held", 2, b.port(10002))
+	clients.lossless(t)
+}
+
+func TestKilledMlbIsReplacedByOneThatAdoptsHAProxy(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	clients := b.port(10001).begin(t)
+	scale(t, c, "/web", 3) // by runtime steps, so that the file may be behind
+	exactly(t, c, "/web", 3, b.port(10001))
+	before := b.pids(t)
+	b.signal(t, syscall.SIGKILL)
+	b.wait(t)
+	served := clients.served()
+	eventually(t, "traffic goes on", func() error {
+		if now := clients.served(); now < served+20 {
+			return fmt.Errorf("%d requests", now-served)
+		}
+		return nil
+	})
+	scale(t, c, "/web", 4) // nobody follows now
+	b.start(t)
+	b.waitReady(t)
+	exactly(t, c, "/web", 4, b.port(10001))
+	if after := b.pids(t); !slices.Equal(after, before) {
+		t.Errorf("processes %v, %v before: want the same", after, before)
+	}
+	if n := b.reloads(t); n != 0 {
+		t.Errorf("%v reloads, want none", n)
+	}
+	clients.lossless(t)
+}
+
+func TestEndLeavesNothing(t *testing.T) {
+	t.Parallel()
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			c, b := serving(t)
+			scale(t, c, "/web", 3)
+			exactly(t, c, "/web", 3, b.port(10001))
+			b.signal(t, sig)
+			if status := b.wait(t); status != 0 {
+				t.Errorf("status %d, want 0", status)
+			}
+			if pids := b.processes(); len(pids) > 0 {
+				t.Errorf("processes %v are left", pids)
+			}
+			for _, file := range remains(t, b.dir) {
+				t.Errorf("%s is left", file)
+			}
+		})
+	}
+}
+
+// remains returns the sockets and the files below a folder that have no business
+// there after the end: all but the configuration, the state, the log and the
+// certificate.
+func remains(t *testing.T, dir string) []string {
+	t.Helper()
+	kept := []string{"haproxy.cfg", "state/loaded.cfg", "state/haproxy.lock", "state/haproxy.messages", "ssl/cert.pem", "log"}
+	var out []string
+	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		name, relErr := filepath.Rel(dir, path)
+		switch {
+		case err != nil:
+			return err
+		case relErr != nil:
+			return relErr
+		case !d.IsDir() && !slices.Contains(kept, name):
+			out = append(out, name)
+		}
+		return nil
+	}))
+	return out
+}
+
+func TestSecondMlbOnTheSameFoldersDisturbsNobody(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	clients := b.port(10001).begin(t)
+	second := b.prepare(t.Context(), b.command()...)
+	out, err := second.CombinedOutput()
+	if err == nil || second.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "another process answers there") {
+		t.Errorf("second mlb: %v\n%s", err, out)
+	}
+	if _, err := os.Stat(b.path("run/master.sock")); err != nil {
+		t.Errorf("the master's socket: %v", err)
+	}
+	exactly(t, c, "/web", 2, b.port(10001))
+	if err := b.ready(t); err != nil {
+		t.Errorf("the first one's interface: %v", err)
+	}
+	clients.lossless(t)
+}

@@ -1,0 +1,117 @@
+package e2e_test
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"mlb/test/haproxytest"
+	"mlb/test/marathonsim"
+	"mlb/test/marathonsim/simtest"
+)
+
+func TestStartWithoutMarathonWaitsForIt(t *testing.T) {
+	t.Parallel()
+	c := cluster(t)
+	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
+	start := stopMasters(t, c)
+	b := newBalancer(t, "external", c.Masters())
+	b.start(t)
+	eventually(t, "HAProxy runs without apps", func() error {
+		_, err := b.ask(t, "/_mlb/live")
+		return err
+	})
+	if got := b.web("web.example").once(t.Context()); !strings.HasPrefix(got, "503 ") {
+		t.Errorf("port 8080 answers %s, want 503", got)
+	}
+	if err := b.ready(t); err == nil || !strings.Contains(err.Error(), "no answer from marathon yet") {
+		t.Errorf("mlb health --ready: %v", err)
+	}
+	start()
+	exactly(t, c, "/web", 2, b.port(10001))
+	eventually(t, "mlb is ready", func() error { return b.ready(t) })
+}
+
+func TestRestartWithoutMarathonServesTheLastGoodConfiguration(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	b.signal(t, syscall.SIGTERM)
+	if status := b.wait(t); status != 0 {
+		t.Fatalf("status %d", status)
+	}
+	start := stopMasters(t, c)
+	b.start(t)
+	exactly(t, c, "/web", 2, b.port(10001))
+	if err := b.ready(t); err == nil {
+		t.Error("mlb calls itself ready")
+	}
+	start()
+	simtest.Wait(t, c, "a leader", func() bool { return c.Leader() >= 0 })
+	scale(t, c, "/web", 3)
+	exactly(t, c, "/web", 3, b.port(10001))
+	eventually(t, "mlb is ready", func() error { return b.ready(t) })
+}
+
+func TestMistakesOfTheCommandLineEndTheStart(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args   []string
+		env    []string
+		status int
+		says   []string
+	}{
+		"unknown flag":          {args: []string{"sse", "--no-such-flag", "--group", "x"}, status: 2, says: []string{"usage:", "unknown flag: --no-such-flag"}},
+		"several mistakes":      {args: []string{"sse", "--nope", "--max-backoff", "soon"}, status: 2, says: []string{"--nope", "--max-backoff"}},
+		"no HAProxy":            {args: []string{"sse", "--group", "x", "--haproxy-binary", "/nonexistent/haproxy"}, status: 1, says: []string{"haproxy", "2.6"}},
+		"HAProxy is not one":    {args: []string{"sse", "--group", "x", "--haproxy-binary", "/bin/true"}, status: 1, says: []string{"2.6"}},
+		"no PORTS":              {args: []string{"sse", "--group", "x"}, env: []string{"PORTS="}, status: 1, says: []string{"PORTS"}},
+		"unknown command":       {args: []string{"serve"}, status: 2, says: []string{"serve"}},
+		"health without an mlb": {args: []string{"health", "--socket-dir", "/nonexistent"}, status: 1, says: []string{"ask mlb"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBalancer(t, "x", nil)
+			b.env = tt.env
+			cmd := b.prepare(t.Context(), tt.args...)
+			out, _ := cmd.CombinedOutput() // the status says it
+			if got := cmd.ProcessState.ExitCode(); got != tt.status {
+				t.Errorf("status %d, want %d", got, tt.status)
+			}
+			for _, words := range tt.says {
+				if !strings.Contains(strings.ToLower(string(out)), strings.ToLower(words)) {
+					t.Errorf("%q does not say %q", out, words)
+				}
+			}
+		})
+	}
+}
+
+func TestRenderPrintsAndTouchesNothing(t *testing.T) {
+	t.Parallel()
+	for _, generation := range []marathonsim.Generation{marathonsim.V1_4, marathonsim.V1_9} {
+		t.Run("generation "+string(generation), func(t *testing.T) {
+			t.Parallel()
+			c := simtest.Start(t, marathonsim.Options{Generation: generation})
+			deploy(t, c, app{id: "/web", port: 10001, instances: 2})
+			b := newBalancer(t, "external", c.Masters())
+			b.mode = "render"
+			cmd := b.prepare(t.Context(), b.command()...)
+			out, err := cmd.Output()
+			must(t, err)
+			for _, want := range []string{"frontend web_10001", "bind " + b.host + ":10001", "backend web_10001", "  server "} {
+				if !strings.Contains(string(out), want) {
+					t.Errorf("%q is not in\n%s", want, out)
+				}
+			}
+			entries, err := os.ReadDir(b.dir)
+			must(t, err)
+			if len(entries) > 0 {
+				t.Errorf("files were made: %v", entries)
+			}
+			if haproxytest.Connects(t, b.host+":9090") {
+				t.Error("somebody serves")
+			}
+		})
+	}
+}

@@ -1,0 +1,281 @@
+package e2e_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+	"github.com/redis/go-redis/v9"
+
+	"mlb/test/haproxytest"
+	"mlb/test/marathonsim"
+	"mlb/test/marathonsim/launcher"
+	"mlb/test/marathonsim/simtest"
+)
+
+// The tutorial's apps.
+const (
+	redisApp = "/keys-and-values/db"
+	keysApp  = "/keys-and-values/app"
+	mysqlApp = "/wordpress/mysql-db"
+	webApp   = "/wordpress/web-app"
+)
+
+// site is the tutorial: its two groups with real databases, and both balancers.
+type site struct {
+	cluster            *marathonsim.Cluster
+	internal, external *balancer
+}
+
+// newSite starts the balancers first, so that all that the tutorial's documents lead
+// to arrives by itself.
+func newSite(t *testing.T, generation marathonsim.Generation) *site {
+	t.Helper()
+	needs(t, "redis-server", "mariadbd", "mariadb-install-db")
+	internal := host(t, "internal")
+	c := simtest.Start(t, marathonsim.Options{
+		Generation: generation, Masters: 3, Speed: 20, HealthInterval: 300 * time.Millisecond,
+		Agents: simtest.Agents(t, 3), EphemeralPorts: true,
+		Launcher: launcher.Local{
+			Dir: haproxytest.Dir(t), Addresses: map[string]string{"192.168.71.168": internal}, StopDelay: 300 * time.Millisecond,
+		},
+	})
+	s := &site{
+		cluster:  c,
+		internal: newBalancer(t, "internal", c.Masters()),
+		external: newBalancer(t, "external", c.Masters()),
+	}
+	for _, b := range []*balancer{s.internal, s.external} {
+		b.start(t)
+	}
+	for i, document := range []string{marathonsim.KeysAndValues(), marathonsim.WordPress()} {
+		post(t, c.Masters()[i+1]+"/v2/groups", document)
+	}
+	simtest.Running(t, c, redisApp, 1)
+	simtest.Running(t, c, keysApp, 3)
+	eventually(t, "the database runs", func() error {
+		if n := len(c.Ready(webApp)); n != 3 {
+			return fmt.Errorf("%d web tasks", n)
+		}
+		return nil
+	})
+	return s
+}
+
+// needs skips the test without the programs, or fails it when CI is set.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, p := range programs {
+		_, err := exec.LookPath(p)
+		if _, statErr := os.Stat("/usr/sbin/" + p); err == nil || statErr == nil {
+			continue
+		}
+		if os.Getenv("CI") != "" {
+			t.Fatalf("%s is not installed", p)
+		}
+		t.Skipf("%s is not installed", p)
+	}
+}
+
+// post posts a document as curl does in the tutorial.
+func post(t *testing.T, url, document string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(document))
+	must(t, err)
+	r.Header.Set("Content-Type", "application/json")
+	client := &http.Transport{DisableKeepAlives: true}
+	response, err := client.RoundTrip(r)
+	must(t, err)
+	defer response.Body.Close() //nolint:errcheck // it was read to its end
+	body, err := io.ReadAll(response.Body)
+	must(t, err)
+	if response.StatusCode != http.StatusCreated {
+		t.Fatalf("post to %s: %s: %s", url, response.Status, body)
+	}
+}
+
+func TestTutorial(t *testing.T) {
+	t.Parallel()
+	for _, generation := range []marathonsim.Generation{marathonsim.V1_4, marathonsim.V1_9} {
+		t.Run("generation "+string(generation), func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t, generation)
+			exactly(t, s.cluster, webApp, 3, s.external.web(vhost))
+			s.exposesOnlyItsGroup(t)
+			s.reachesRedis(t)
+			s.reachesMySQL(t)
+			s.webTasksReachTheirDatabases(t)
+			s.follows(t)
+		})
+	}
+}
+
+// A key that is set through the internal balancer is read from Redis itself.
+func (s *site) reachesRedis(t *testing.T) {
+	t.Helper()
+	task := simtest.Running(t, s.cluster, redisApp, 1)[0]
+	open := func(addr string) *redis.Client {
+		client := redis.NewClient(&redis.Options{Addr: addr})
+		t.Cleanup(func() { _ = client.Close() })
+		return client
+	}
+	key, want := "set through port 9000", t.Name()
+	through := open(s.internal.host + ":9000")
+	eventually(t, "redis answers through port 9000", func() error {
+		return through.Set(t.Context(), key, want, 0).Err()
+	})
+	if got, err := open(task.Addr(0)).Get(t.Context(), key).Result(); err != nil || got != want {
+		t.Errorf("read from redis itself: %q, %v; want %q", got, err, want)
+	}
+}
+
+// A table that is created through the internal balancer is there in the database
+// itself.
+func (s *site) reachesMySQL(t *testing.T) {
+	t.Helper()
+	task := simtest.Running(t, s.cluster, mysqlApp, 1)[0]
+	open := func(addr string) *sql.DB {
+		config := mysql.NewConfig()
+		config.Net, config.Addr, config.User, config.Passwd = "tcp", addr, "root", "my-secret-pw"
+		config.Logger = log.New(io.Discard, "", 0)
+		connector, err := mysql.NewConnector(config)
+		must(t, err)
+		db := sql.OpenDB(connector)
+		t.Cleanup(func() { _ = db.Close() })
+		return db
+	}
+	through := open(s.internal.host + ":10000")
+	eventually(t, "the database answers through port 10000", func() error { return through.PingContext(t.Context()) })
+	for _, statement := range []string{
+		"CREATE DATABASE blog", "CREATE TABLE blog.posts (title TEXT)", "INSERT INTO blog.posts VALUES ('first')",
+	} {
+		if _, err := through.ExecContext(t.Context(), statement); err != nil {
+			t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	var title string
+	if err := open(task.Addr(0)).QueryRowContext(t.Context(), "SELECT title FROM blog.posts").Scan(&title); err != nil || title != "first" {
+		t.Errorf("read from the database itself: %q, %v; want first", title, err)
+	}
+}
+
+// The web tasks use the internal balancer under the address of the documents.
+func (s *site) webTasksReachTheirDatabases(t *testing.T) {
+	t.Helper()
+	eventually(t, "a page of WordPress reaches its database", func() error {
+		return says(t, s.external.web(vhost), "database: connected")
+	})
+	for _, task := range s.cluster.Ready(keysApp) {
+		r := route{url: "http://" + net.JoinHostPort(task.Address, "11111")}
+		eventually(t, task.ID+" reaches Redis", func() error { return says(t, r, "redis: connected") })
+	}
+}
+
+func says(t *testing.T, r route, want string) error {
+	t.Helper()
+	response, body, err := get(t.Context(), r.url, r.vhost)
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(body, want) {
+		return fmt.Errorf("%s: %q", response.Status, body)
+	}
+	return nil
+}
+
+// An app without HAPROXY_GROUP is nowhere, and each balancer has its own group only.
+func (s *site) exposesOnlyItsGroup(t *testing.T) {
+	t.Helper()
+	for b, groups := range map[*balancer]struct{ has, lacks []string }{
+		s.internal: {[]string{redisApp, mysqlApp}, []string{webApp, keysApp}},
+		s.external: {[]string{webApp}, []string{redisApp, mysqlApp, keysApp}},
+	} {
+		b.waitReady(t)
+		eventually(t, "all services of the group are configured", func() error {
+			text, err := b.ask(t, "/_haproxy_getconfig")
+			for _, id := range groups.has {
+				if err == nil && !strings.Contains(text, backendName(id)) {
+					err = fmt.Errorf("%s is not configured", id)
+				}
+			}
+			return err
+		})
+		text, err := b.ask(t, "/_haproxy_getconfig")
+		must(t, err)
+		for _, id := range groups.lacks {
+			if strings.Contains(text, backendName(id)) {
+				t.Errorf("%s is configured on the balancer for %s", id, b.group)
+			}
+		}
+	}
+	for _, addr := range []string{s.external.host + ":9000", s.external.host + ":10000", s.internal.host + ":11111"} {
+		if haproxytest.Connects(t, addr) {
+			t.Errorf("somebody listens on %s", addr)
+		}
+	}
+	if got := s.internal.web(vhost).once(t.Context()); !strings.HasPrefix(got, "503 ") {
+		t.Errorf("the internal balancer answers for %s: %s", vhost, got)
+	}
+}
+
+// backendName is the beginning of the name of an app's backend, contract 6.1.
+func backendName(id string) string {
+	return "backend " + strings.ReplaceAll(strings.TrimPrefix(id, "/"), "/", "_") + "_"
+}
+
+// follows checks that the set of answering tasks stays Marathon's, whatever happens.
+func (s *site) follows(t *testing.T) {
+	t.Helper()
+	c, r := s.cluster, s.external.web(vhost)
+	scale(t, c, webApp, 5)
+	exactly(t, c, webApp, 5, r)
+	scale(t, c, webApp, 1)
+	exactly(t, c, webApp, 1, r)
+	scale(t, c, webApp, 3)
+	exactly(t, c, webApp, 3, r)
+
+	for what, end := range map[string]func(string) error{"killed by Marathon": c.KillTask, "dead by itself": c.CrashTask} {
+		victim := c.Ready(webApp)[0].ID
+		must(t, end(victim))
+		simtest.Wait(t, c, "the task is replaced", func() bool {
+			ready := c.Ready(webApp)
+			return len(ready) == 3 && !slices.ContainsFunc(ready, func(task marathonsim.TaskInfo) bool { return task.ID == victim })
+		})
+		t.Log("a task is " + what)
+		exactly(t, c, webApp, 3, r)
+	}
+
+	before := c.Leader()
+	must(t, c.ChangeLeader())
+	simtest.Wait(t, c, "another leader", func() bool { return c.Leader() >= 0 && c.Leader() != before })
+	scale(t, c, webApp, 4)
+	exactly(t, c, webApp, 4, r)
+
+	must(t, c.Delete(webApp))
+	closed(t, r)
+	closed(t, s.external.port(11111))
+	s.stillThere(t)
+}
+
+// stillThere checks that the databases are served after the web app is gone.
+func (s *site) stillThere(t *testing.T) {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: s.internal.host + ":9000"})
+	defer client.Close() //nolint:errcheck // it was only read from
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	if got, err := client.Get(ctx, "set through port 9000").Result(); err != nil || got != t.Name() {
+		t.Errorf("the key is %q, %v", got, err)
+	}
+}
