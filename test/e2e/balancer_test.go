@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -50,10 +48,10 @@ func newBalancer(t *testing.T, group string, masters []string, args ...string) *
 	return b
 }
 
-// started returns a balancer that runs and is ready.
-func started(t *testing.T, group string, masters []string, args ...string) *balancer {
+// started returns a balancer for the group "external" that runs and is ready.
+func started(t *testing.T, masters []string) *balancer {
 	t.Helper()
-	b := newBalancer(t, group, masters, args...)
+	b := newBalancer(t, "external", masters)
 	b.start(t)
 	b.waitReady(t)
 	return b
@@ -219,14 +217,14 @@ func (b *balancer) waitReady(t *testing.T) {
 // ask gets a path from the statistics port.
 func (b *balancer) ask(t *testing.T, path string) (string, error) {
 	t.Helper()
-	r, body, err := get(t.Context(), "http://"+b.host+":9090"+path, "")
+	a, err := get(t.Context(), "http://"+b.host+":9090"+path, "")
 	if err != nil {
 		return "", err
 	}
-	if r.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s: %s: %s", path, r.Status, body)
+	if a.code != http.StatusOK {
+		return "", fmt.Errorf("%s: %s: %s", path, a.status, a.body)
 	}
-	return body, nil
+	return a.body, nil
 }
 
 // metric returns the sum of a metric of mlb over the series that have the text in
@@ -234,11 +232,15 @@ func (b *balancer) ask(t *testing.T, path string) (string, error) {
 func (b *balancer) metric(t *testing.T, name, labels string) float64 {
 	t.Helper()
 	text, err := b.ask(t, "/_mlb/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := 0.0
-	for line := range strings.Lines(text) {
+	must(t, err)
+	return sum(t, text, name, labels)
+}
+
+// sum adds up the series of a metric that have the text in their labels.
+func sum(t *testing.T, metrics, name, labels string) float64 {
+	t.Helper()
+	total := 0.0
+	for line := range strings.Lines(metrics) {
 		line = strings.TrimSpace(line)
 		last := strings.LastIndexByte(line, ' ') // labels may have blanks
 		if last < 0 || strings.HasPrefix(line, "#") {
@@ -249,12 +251,10 @@ func (b *balancer) metric(t *testing.T, name, labels string) float64 {
 			continue
 		}
 		v, err := strconv.ParseFloat(line[last+1:], 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		sum += v
+		must(t, err)
+		total += v
 	}
-	return sum
+	return total
 }
 
 // reloads returns how often HAProxy has been reloaded.
@@ -300,29 +300,4 @@ func eventually(t *testing.T, what string, check func() error) {
 			t.Fatalf("waited %s for: %s: %v", deadline, what, err)
 		}
 	}
-}
-
-// get sends one request on a connection of its own.
-func get(ctx context.Context, url, vhost string) (*http.Response, string, error) {
-	client := &http.Transport{DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
-	return getBy(ctx, client, url, vhost)
-}
-
-func getBy(ctx context.Context, client *http.Transport, url, vhost string) (*http.Response, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	if err != nil {
-		return nil, "", err
-	}
-	if vhost != "" {
-		r.Host = vhost
-	}
-	response, err := client.RoundTrip(r)
-	if err != nil {
-		return nil, "", err
-	}
-	defer response.Body.Close() //nolint:errcheck // it was read to its end
-	body, err := io.ReadAll(response.Body)
-	return response, string(body), err
 }

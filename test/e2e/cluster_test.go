@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 	"time"
 
@@ -34,9 +35,7 @@ type app struct {
 func (a app) document(t *testing.T) string {
 	t.Helper()
 	labels := map[string]string{"HAPROXY_GROUP": "external"}
-	for k, v := range a.labels {
-		labels[k] = v
-	}
+	maps.Copy(labels, a.labels)
 	b, err := json.Marshal(map[string]any{
 		"id": a.id, "cmd": "serve", "instances": a.instances, "cpus": 0.1, "mem": 32, "labels": labels,
 		"portDefinitions": []any{map[string]any{"port": a.port, "protocol": "tcp"}},

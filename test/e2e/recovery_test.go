@@ -16,11 +16,11 @@ import (
 )
 
 // serving starts a cluster with one app of two tasks and a balancer that serves it.
-func serving(t *testing.T, args ...string) (*marathonsim.Cluster, *balancer) {
+func serving(t *testing.T) (*marathonsim.Cluster, *balancer) {
 	t.Helper()
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
-	b := started(t, "external", c.Masters(), args...)
+	b := started(t, c.Masters())
 	exactly(t, c, "/web", 2, b.port(10001))
 	return c, b
 }
@@ -60,6 +60,21 @@ func TestDeadHAProxyIsReplacedWhileMarathonIsAway(t *testing.T) {
 	c, b := serving(t)
 	stopMasters(t, c)
 	kill(t, b.pids(t)[0])
+	exactly(t, c, "/web", 2, b.port(10001))
+}
+
+func TestEverythingDeadAtOnceIsNoObstacleToTheNextStart(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	scale(t, c, "/web", 3)
+	exactly(t, c, "/web", 3, b.port(10001))
+	for _, pid := range b.processes() { // as when the machine fails; sockets are left
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	b.wait(t)
+	scale(t, c, "/web", 2)
+	b.start(t)
+	b.waitReady(t)
 	exactly(t, c, "/web", 2, b.port(10001))
 }
 
@@ -106,7 +121,6 @@ func TestPortThatIsHeldCostsItsAppAloneUntilItIsFree(t *testing.T) {
 	exactly(t, c, "/new", 2, b.port(10003))
 	problem(t, b, "/held")
 	must(t, holder.Close())
-	b.signal(t, syscall.SIGHUP) // a pass; otherwise one comes by itself a little later
 	exactly(t, c, "/held", 2, b.port(10002))
 	clients.lossless(t)
 }

@@ -1,8 +1,12 @@
 package e2e_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
+	"mlb/test/marathonsim"
+	"mlb/test/marathonsim/launcher"
 	"mlb/test/marathonsim/simtest"
 )
 
@@ -10,7 +14,7 @@ func TestEndpointChangeIsNoReloadAndLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2, labels: map[string]string{"HAPROXY_0_VHOST": "web.example"}})
-	b := started(t, "external", c.Masters())
+	b := started(t, c.Masters())
 	exactly(t, c, "/web", 2, b.web("web.example"))
 	before, pids := b.reloads(t), b.pids(t)
 	clients := b.web("web.example").begin(t)
@@ -28,5 +32,91 @@ func TestEndpointChangeIsNoReloadAndLosesNoRequest(t *testing.T) {
 	}
 	if after := b.pids(t); len(after) != len(pids) || after[1] != pids[1] {
 		t.Errorf("processes %v, %v before: want the same worker", after, pids)
+	}
+}
+
+func TestRequestThatRunsIsFinished(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*testing.T, *marathonsim.Cluster){
+		"while its task is scaled away": func(t *testing.T, c *marathonsim.Cluster) {
+			t.Helper()
+			must(t, c.Scale("/web", 1))
+		},
+		"while HAProxy is reloaded for a new app": func(t *testing.T, c *marathonsim.Cluster) {
+			t.Helper()
+			deploy(t, c, app{id: "/new", port: 10002, instances: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, b := serving(t)
+			answers := make(chan string, 8)
+			for range cap(answers) { // some of them at each task
+				go func() {
+					a, err := get(t.Context(), b.port(10001).url+"?sleep=2s", "")
+					answers <- fmt.Sprint(a.code, " ", err)
+				}()
+			}
+			eventually(t, "all requests are under way", func() error { return b.sessions(t, "web_10001", cap(answers)) })
+			change(t, c)
+			for range cap(answers) {
+				select {
+				case got := <-answers:
+					if got != "200 <nil>" {
+						t.Errorf("answer %s", got)
+					}
+				case <-time.After(deadline):
+					t.Fatal("no answer")
+				}
+			}
+		})
+	}
+}
+
+// sessions returns nil when a backend has so many sessions.
+func (b *balancer) sessions(t *testing.T, backend string, want int) error {
+	t.Helper()
+	text, err := b.ask(t, "/metrics")
+	if err != nil {
+		return err
+	}
+	if got := sum(t, text, "haproxy_backend_current_sessions", `proxy="`+backend+`"`); got != float64(want) {
+		return fmt.Errorf("%v sessions", got)
+	}
+	return nil
+}
+
+// With --health-check Marathon's verdicts decide (contract 2.4), and a new leader that
+// has not checked anything yet takes nothing away.
+func TestMarathonsVerdictDecides(t *testing.T) {
+	t.Parallel()
+	c := simtest.Start(t, marathonsim.Options{
+		Masters: 3, HealthInterval: 300 * time.Millisecond, Launcher: launcher.InProcess{StopDelay: 300 * time.Millisecond},
+	})
+	simtest.Deploy(t, c, `{"id": "/web", "cmd": "serve", "instances": 3, "labels": {"HAPROXY_GROUP": "external"},
+		"portDefinitions": [{"port": 10001}],
+		"healthChecks": [{"protocol": "HTTP", "path": "/", "portIndex": 0, "maxConsecutiveFailures": 1000}]}`)
+	simtest.Running(t, c, "/web", 3)
+	b := started(t, c.Masters())
+	exactly(t, c, "/web", 3, b.port(10001))
+	reloads := b.reloads(t)
+
+	sick := c.Ready("/web")[0].ID
+	must(t, c.FailTask(sick))
+	simtest.Wait(t, c, "the task is sick", func() bool { return len(c.Ready("/web")) == 2 })
+	exactly(t, c, "/web", 2, b.port(10001))
+	must(t, c.RecoverTask(sick))
+	simtest.Running(t, c, "/web", 3)
+	exactly(t, c, "/web", 3, b.port(10001))
+
+	clients := b.port(10001).begin(t)
+	before := c.Leader()
+	must(t, c.ChangeLeader())
+	simtest.Wait(t, c, "another leader", func() bool { return c.Leader() >= 0 && c.Leader() != before })
+	simtest.Running(t, c, "/web", 3)
+	exactly(t, c, "/web", 3, b.port(10001))
+	clients.lossless(t)
+	if after := b.reloads(t); after != reloads {
+		t.Errorf("%v reloads, %v before", after, reloads)
 	}
 }

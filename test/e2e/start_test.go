@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"errors"
+	"net"
 	"os"
 	"strings"
 	"syscall"
@@ -51,6 +53,57 @@ func TestRestartWithoutMarathonServesTheLastGoodConfiguration(t *testing.T) {
 	scale(t, c, "/web", 3)
 	exactly(t, c, "/web", 3, b.port(10001))
 	eventually(t, "mlb is ready", func() error { return b.ready(t) })
+}
+
+// A text that no app is to blame for keeps the last good configuration.
+func TestStartWithARefusedTemplateServesTheLastGoodConfiguration(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	b.signal(t, syscall.SIGTERM)
+	b.wait(t)
+	scale(t, c, "/web", 3)
+	b.env = []string{"HAPROXY_HTTP_FRONTEND_HEAD=\nfrontend marathon_http_in\n  bind {httpBind}\n  mode no-such-mode\n"}
+	b.start(t)
+	eventually(t, "the last good configuration serves", func() error {
+		got := b.port(10001).once(t.Context())
+		if strings.HasPrefix(got, "error: ") {
+			return errors.New(got)
+		}
+		return nil
+	})
+	if err := b.ready(t); err == nil {
+		t.Error("mlb calls itself ready")
+	}
+	b.signal(t, syscall.SIGTERM)
+	if status := b.wait(t); status != 0 {
+		t.Errorf("status %d", status)
+	}
+	b.env = nil
+	b.start(t)
+	exactly(t, c, "/web", 3, b.port(10001))
+	b.waitReady(t)
+}
+
+// A listener of mlb's own that cannot be had is waited for.
+func TestStartWaitsForAListenerThatIsHeld(t *testing.T) {
+	t.Parallel()
+	c := cluster(t)
+	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
+	b := newBalancer(t, "external", c.Masters())
+	var lc net.ListenConfig
+	holder, err := lc.Listen(t.Context(), "tcp4", b.host+":9090")
+	must(t, err)
+	defer holder.Close() //nolint:errcheck // usually closed already
+	b.start(t)
+	eventually(t, "mlb says what is wrong", func() error {
+		if text := b.log(); !strings.Contains(text, b.host+":9090: address already in use") {
+			return errors.New("nothing")
+		}
+		return nil
+	})
+	must(t, holder.Close())
+	b.waitReady(t)
+	exactly(t, c, "/web", 2, b.port(10001))
 }
 
 func TestMistakesOfTheCommandLineEndTheStart(t *testing.T) {

@@ -16,7 +16,6 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"mlb/test/marathonsim"
-	"mlb/test/marathonsim/launcher"
 )
 
 // route is a way to an app through a balancer.
@@ -45,11 +44,11 @@ func (r route) answers(ctx context.Context, n int) []string {
 }
 
 func (r route) once(ctx context.Context) string {
-	response, _, err := get(ctx, r.url, r.vhost)
+	a, err := get(ctx, r.url, r.vhost)
 	if err != nil {
 		return "error: " + err.Error()
 	}
-	return cmp.Or(response.Header.Get(launcher.HeaderTask), response.Status)
+	return cmp.Or(a.task, a.status)
 }
 
 // exactly waits until those that answer on the route are exactly the tasks that
@@ -130,12 +129,12 @@ func (f *traffic) run(ctx context.Context, client *http.Transport, r route) {
 		}
 		begin := time.Now()
 		// A request that was begun is finished.
-		response, body, err := getBy(context.WithoutCancel(ctx), client, r.url, r.vhost)
-		f.note(begin, response, body, err)
+		a, err := getBy(context.WithoutCancel(ctx), client, r.url, r.vhost)
+		f.note(begin, a, err)
 	}
 }
 
-func (f *traffic) note(begin time.Time, response *http.Response, body string, err error) {
+func (f *traffic) note(begin time.Time, a answer, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests++
@@ -143,8 +142,8 @@ func (f *traffic) note(begin time.Time, response *http.Response, body string, er
 	switch {
 	case err != nil:
 		f.failures = append(f.failures, fmt.Sprintf("%s after %s: %v", begin.Format("15:04:05.000"), time.Since(begin), err))
-	case response.StatusCode != http.StatusOK:
-		f.failures = append(f.failures, fmt.Sprintf("%s: %s %.100q", begin.Format("15:04:05.000"), response.Status, body))
+	case a.code != http.StatusOK:
+		f.failures = append(f.failures, fmt.Sprintf("%s: %s %.100q", begin.Format("15:04:05.000"), a.status, a.body))
 	}
 }
 

@@ -184,12 +184,12 @@ func (s *site) webTasksReachTheirDatabases(t *testing.T) {
 
 func says(t *testing.T, r route, want string) error {
 	t.Helper()
-	response, body, err := get(t.Context(), r.url, r.vhost)
+	a, err := get(t.Context(), r.url, r.vhost)
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(body, want) {
-		return fmt.Errorf("%s: %q", response.Status, body)
+	if !strings.Contains(a.body, want) {
+		return fmt.Errorf("%s: %q", a.status, a.body)
 	}
 	return nil
 }
