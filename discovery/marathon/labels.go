@@ -176,7 +176,9 @@ func excerpt(text string) string {
 }
 
 // parseHosts reads a list of host names, separated by commas or blanks (D24). A
-// "*" has no meaning (K5), and bytes outside ASCII stay as they are.
+// "*" has no meaning (K5), and bytes outside ASCII stay as they are. A "-" at the
+// beginning is refused: HAProxy would take the name for a flag of the condition, and
+// crashes on some.
 func parseHosts(v *values, text string) error {
 	if err := plain(text); err != nil {
 		return err
@@ -185,6 +187,9 @@ func parseHosts(v *values, text string) error {
 	for host := range strings.FieldsFuncSeq(strings.ToLower(text), isSeparator) {
 		if len(host) > maxName {
 			return fmt.Errorf("host name of %d bytes is longer than %d", len(host), maxName)
+		}
+		if host[0] == '-' {
+			return fmt.Errorf("host name %q begins with -", host)
 		}
 		for _, r := range host {
 			if !isLetter(r) && !isDigit(r) && r < 0x80 && !strings.ContainsRune("-._*", r) {

@@ -99,6 +99,7 @@ func TestValuesOutsideTheGrammarCostTheService(t *testing.T) {
 	tests := []struct{ name, value string }{
 		{"VHOST", "test.example.com:8080"},
 		{"VHOST", "a/b"},
+		{"VHOST", "a.x,-f"},
 		{"VHOST", strings.Repeat("a", 254)},
 		{"PATH", "-f /etc/passwd"},
 		{"PATH", "-m reg ^/"},
