@@ -35,6 +35,9 @@ var (
 	proxyPattern    = regexp.MustCompile(`(?i)\b(?:proxy|backend|frontend|listen) '([^'\s]+)'|'server ([^'/\s]+)/[^']*'`)
 )
 
+// blames reports whether the message is an error in a line.
+func (m Message) blames() bool { return m.Level == "ALERT" && m.Line > 0 }
+
 // CheckError is a verdict against configuration files.
 type CheckError struct {
 	// Output is everything that HAProxy wrote.
@@ -65,7 +68,8 @@ func (e *CheckError) Error() string {
 
 // Check lets "binary -c" judge configuration files, which HAProxy reads as one, in
 // order. It returns nil, a [*CheckError], or an error that wraps [ErrNoListener] or
-// [ErrCheckUnknown]; only the last may be worth a retry. HAProxy binds and connects
+// [ErrCheckUnknown]; only the last may be worth a retry. HAProxy crashes over some
+// errors after it has named their lines: that is a verdict too. HAProxy binds and connects
 // to nothing here, so a good verdict does not promise that it starts. Safe for
 // concurrent use; blocks for at most [CheckTimeout].
 func Check(ctx context.Context, binary string, files ...string) error {
@@ -91,6 +95,9 @@ func Check(ctx context.Context, binary string, files ...string) error {
 		return &CheckError{Output: out.String(), Messages: ParseMessages(out.String())}
 	case errors.As(err, &exit) && exit.ExitCode() == exitNoListener:
 		return fmt.Errorf("check %s: %w", strings.Join(files, " "), ErrNoListener)
+	}
+	if messages := ParseMessages(out.String()); slices.ContainsFunc(messages, Message.blames) {
+		return &CheckError{Output: out.String(), Messages: messages} // it crashed over what it had found
 	}
 	return fmt.Errorf("%w: check %s: %w: %.200q", ErrCheckUnknown, strings.Join(files, " "), err, firstAlert(out.String()))
 }

@@ -47,6 +47,10 @@ func TestCheck(t *testing.T) {
 			files: []string{file("ref.cfg", defaults+"frontend f\n  bind 127.0.0.1:1\n  default_backend none\n")},
 			want:  []process.Message{{Proxies: []string{"f"}}},
 		},
+		"a crash over a line counts as its refusal": {
+			files: []string{file("flag.cfg", defaults+"frontend f\n  bind 127.0.0.1:1\n  acl h req.hdr(host) -i -f\n")},
+			want:  []process.Message{{File: filepath.Join(dir, "flag.cfg"), Line: 8}},
+		},
 		"no listener is no bad file": {files: []string{file("none.cfg", defaults)}, err: process.ErrNoListener},
 		"a missing file is refused":  {files: []string{filepath.Join(dir, "missing")}, want: []process.Message{{}}},
 	} {
