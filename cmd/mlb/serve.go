@@ -63,12 +63,12 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	if err != nil {
 		return nil, err
 	}
-	if _, custom := overrides["HEAD"]; custom && frame.User != "" {
-		log.Warn("custom HEAD: haproxy runs as it says, and /_mlb paths need it or --admin-listen")
-	}
 	renderer, err := render.New(frame, overrides)
 	if err != nil {
 		return nil, usageError(err)
+	}
+	if renderer.CustomHead() {
+		log.Warn("custom HEAD: haproxy runs as it says, and the paths of mlb on the statistics port need it or --admin-listen")
 	}
 	for _, dir := range []string{cfg.HAProxyDir(), cfg.StateDir, cfg.SocketDir} {
 		if err = os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // haproxy's worker has to enter it.

@@ -65,7 +65,8 @@ func certificateWords(files []string) string {
 }
 
 // Overrides are template texts that replace the defaults for all services, by
-// template name without HAPROXY_. Names that are no templates are ignored.
+// template name without HAPROXY_. Names that are no templates are ignored, and so is
+// a text that is the default's, placeholders included: a copy of mlb's own file.
 type Overrides map[string]string
 
 // Renderer makes configuration texts for one instance.
@@ -88,7 +89,7 @@ func New(frame Frame, overrides Overrides) (*Renderer, error) {
 		if err != nil {
 			return nil, err
 		}
-		if text, ok := overrides[name]; ok {
+		if text, ok := overrides[name]; ok && text != t.Text {
 			t = t.Replaced(text)
 		}
 		if _, err := t.Expand(placeholders(frame)); err != nil {
@@ -114,6 +115,10 @@ func New(frame Frame, overrides Overrides) (*Renderer, error) {
 	}
 	return r, nil
 }
+
+// CustomHead reports whether HEAD is an override: then the user's text decides about
+// privileges, sockets and the statistics listener.
+func (r *Renderer) CustomHead() bool { return !r.templates["HEAD"].Own }
 
 // placeholders returns every name that any template may use, for the check at
 // start.

@@ -51,6 +51,30 @@ func TestBadPlaceholderIsAStartError(t *testing.T) {
 	}
 }
 
+// A copy of mlb's own file is no override: the values of the instance are filled in.
+func TestACopyOfTheDefaultIsNoOverride(t *testing.T) {
+	t.Parallel()
+	overrides := render.Overrides{}
+	for _, name := range templates.Names() {
+		d, err := templates.Default(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		overrides[name] = d.Text
+	}
+	r, err := render.New(frame(), overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxies := []haproxy.Proxy{web("/a", 10001, "a.example.com")}
+	if got, want := r.Render(proxies).Config, newRenderer(t).Render(proxies).Config; got != want || r.CustomHead() {
+		t.Errorf("text with copies of the defaults:\n%s", got)
+	}
+	if r, err = render.New(frame(), render.Overrides{"HEAD": "global\n"}); err != nil || !r.CustomHead() {
+		t.Errorf("another HEAD is not noticed (%v)", err)
+	}
+}
+
 // Each line that a service wrote leads back to it, and no line of the frame leads
 // to a service.
 func TestEveryLineHasItsOwner(t *testing.T) {
