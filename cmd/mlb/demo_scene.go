@@ -77,7 +77,7 @@ func (s *scene) setUp(ctx context.Context) error {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	// As root, HAProxy's worker is another user and has to reach mlb's socket.
-	if err := os.Chmod(s.dir, 0o711); err != nil { //nolint:gosec // nobody may list it.
+	if err = os.Chmod(s.dir, 0o711); err != nil { //nolint:gosec // nobody may list it.
 		return fmt.Errorf("open folder: %w", err)
 	}
 	hosts := []string{s.network + externalHost, s.network + internalHost, s.network + thirdHost}
@@ -126,7 +126,7 @@ func (s *scene) startBalancer(ctx context.Context, group, host string) error {
 		"--http-bind", host+vhostPort, "--https-bind", host+":8443", "--appid-bind", host+":9091", "--stats-bind", host+":9090",
 		"--bind-address", host, "--haproxy-config", filepath.Join(dir, "haproxy.cfg"), "--state-dir", filepath.Join(dir, "state"),
 		"--socket-dir", filepath.Join(dir, "run"), "--ssl-dir", filepath.Join(dir, "ssl"), "--server-state-dir", dir, "--log-level", "INFO")
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, args...) //nolint:gosec // this very program.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, args...)
 	cmd.Env = append(os.Environ(), "PORTS=9090")
 	cmd.Dir = dir // a folder of templates where the demo was called is not meant for it
 	// An interrupt from the keyboard must not reach it before the demo stops it.
@@ -156,11 +156,7 @@ func (s *scene) startBalancer(ctx context.Context, group, host string) error {
 	}()
 	s.balancers = append(s.balancers, b)
 	err = s.until(ctx, "the "+group+" balancer is ready", func(ctx context.Context) error {
-		status, body, err := s.get(ctx, host+":9090", "/_mlb/ready", "")
-		if err == nil && status != http.StatusOK {
-			err = errors.New(body)
-		}
-		return err
+		return s.good(ctx, host+":9090", "/_mlb/ready")
 	})
 	if err != nil {
 		text, _ := os.ReadFile(log.Name()) // only to explain the error
@@ -233,28 +229,36 @@ func (s *scene) connects(ctx context.Context, address string) error {
 	})
 }
 
-// get asks over a connection of its own and returns status and answer.
-func (s *scene) get(ctx context.Context, address, path, host string) (status int, body string, err error) {
-	resp, text, err := s.request(ctx, address, path, host)
-	if err != nil {
-		return 0, "", err
-	}
-	return resp.StatusCode, text, nil
+// reply is an answer over HTTP.
+type reply struct {
+	status int
+	task   string // header X-Task: who answered
+	body   string
 }
 
-func (s *scene) request(ctx context.Context, address, path, host string) (*http.Response, string, error) {
+// get asks over a connection of its own.
+func (s *scene) get(ctx context.Context, address, path, host string) (reply, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, http.NoBody)
 	if err != nil {
-		return nil, "", err
+		return reply{}, err
 	}
 	req.Host, req.Close = host, true
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 10 * time.Second}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, "", err
+		return reply{}, err
 	}
-	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return resp, string(text), errors.Join(err, resp.Body.Close())
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return reply{resp.StatusCode, resp.Header.Get("X-Task"), string(body)}, errors.Join(err, resp.Body.Close())
+}
+
+// good asks for a page and fails with its text unless the status is 200.
+func (s *scene) good(ctx context.Context, address, path string) error {
+	r, err := s.get(ctx, address, path, "")
+	if err == nil && r.status != http.StatusOK {
+		err = errors.New(r.body)
+	}
+	return err
 }
 
 // command runs a command in the demo's folder, showing it as a user would type it.
@@ -262,7 +266,7 @@ func (s *scene) command(ctx context.Context, shown string) (string, error) {
 	s.say("  $ %s", shown)
 	ctx, cancel := context.WithTimeout(ctx, demoLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", shown) //nolint:gosec // the demo's own words.
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", shown)
 	cmd.Dir = s.dir
 	out, err := cmd.CombinedOutput()
 	text := strings.TrimSpace(string(out))

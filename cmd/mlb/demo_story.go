@@ -108,12 +108,12 @@ func (s *scene) look(ctx context.Context) error {
 	if !strings.Contains(out, "42") {
 		return fmt.Errorf("mariadb answered %q", out)
 	}
-	status, _, err := s.get(ctx, s.internal()+vhostPort, "/", demoVHost)
+	r, err := s.get(ctx, s.internal()+vhostPort, "/", demoVHost)
 	if err != nil {
 		return err
 	}
-	s.say("  The internal balancer answers %d for the external app: groups are kept apart.", status)
-	if status != http.StatusServiceUnavailable {
+	s.say("  The internal balancer answers %d for the external app: groups are kept apart.", r.status)
+	if r.status != http.StatusServiceUnavailable {
 		return errors.New("the external app is exposed on the internal balancer")
 	}
 	return nil
@@ -170,13 +170,8 @@ func (s *scene) changeLeader(ctx context.Context) error {
 	if _, err := s.command(ctx, "curl -sS --fail -X DELETE "+s.master()+"/v2/leader"); err != nil {
 		return err
 	}
-	err := s.until(ctx, "there is a new leader", func(ctx context.Context) error {
-		status, body, err := s.get(ctx, strings.TrimPrefix(s.cluster.Masters()[1], "http://"), "/v2/leader", "")
-		if err == nil && status != http.StatusOK {
-			err = errors.New(body)
-		}
-		return err
-	})
+	second := strings.TrimPrefix(s.cluster.Masters()[1], "http://")
+	err := s.until(ctx, "there is a new leader", func(ctx context.Context) error { return s.good(ctx, second, "/v2/leader") })
 	if err != nil {
 		return err
 	}
@@ -198,11 +193,11 @@ func (s *scene) follows(ctx context.Context) error {
 		}
 		have := map[string]bool{}
 		for range 4 * (len(want) + 1) {
-			resp, _, err := s.request(ctx, s.external()+vhostPort, "/", demoVHost)
+			r, err := s.get(ctx, s.external()+vhostPort, "/", demoVHost)
 			if err != nil {
 				return err
 			}
-			have[resp.Header.Get("X-Task")] = true
+			have[r.task] = true
 		}
 		if answering = slices.Sorted(maps.Keys(have)); !maps.Equal(have, want) {
 			return fmt.Errorf("answering: %s", strings.Join(answering, " "))
@@ -221,12 +216,12 @@ func (s *scene) follows(ctx context.Context) error {
 
 // sayReloads tells how often the external balancer's HAProxy was reloaded.
 func (s *scene) sayReloads(ctx context.Context) error {
-	_, text, err := s.get(ctx, s.external()+":9090", "/_mlb/metrics", "")
+	r, err := s.get(ctx, s.external()+":9090", "/_mlb/metrics", "")
 	if err != nil {
 		return err
 	}
 	reloads := "0"
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(r.body) {
 		if n, ok := strings.CutPrefix(strings.TrimSpace(line), `mlb_reloads_total{result="ok"} `); ok {
 			reloads = n
 		}
