@@ -3,7 +3,9 @@ package haproxy
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
+	"strings"
 )
 
 // ErrConfined is returned for an override that leaves the place it stands for.
@@ -14,9 +16,13 @@ func fileKeywords() []string { return []string{"ca-file", "crl-file", "crt", "na
 
 // ServerLines checks what a team's label put in place of a server line: only
 // server lines, each with a valid name, a literal address and known options, none
-// of which reads a file (D36; an address such as unix@/path would lead to
-// HAProxy's own socket). It fails with ErrConfined, naming line and rule.
+// of which reads a file or the environment, where passwords may be (D36; an address
+// such as unix@/path, of the server or of its check, would lead to HAProxy's own
+// socket). It fails with ErrConfined, naming line and rule.
 func ServerLines(text string) ([]Server, error) {
+	if strings.Contains(text, "$") {
+		return nil, fmt.Errorf("environment variable: %w", ErrConfined)
+	}
 	c, err := Parse("backend x\n" + text)
 	if err != nil {
 		return nil, err
@@ -35,10 +41,21 @@ func ServerLines(text string) ([]Server, error) {
 			return nil, fmt.Errorf("server address %q (wanted: IP address and port): %w", s.Address, ErrConfined)
 		}
 		for _, k := range s.Keywords {
-			if k.Unknown || slices.Contains(fileKeywords(), k.Name) {
+			if k.Unknown || slices.Contains(fileKeywords(), k.Name) || !confined(k) {
 				return nil, fmt.Errorf("server option %q: %w", k.Name, ErrConfined)
 			}
 		}
 	}
 	return c.Sections[0].Servers, nil
+}
+
+// confined reports whether the argument of an option leads nowhere it must not: the
+// sample fetch env reads the environment, and checks may be sent to a socket.
+func confined(k Keyword) bool {
+	if k.Name == "addr" {
+		_, err := netip.ParseAddr(k.Args)
+		return err == nil
+	}
+	words, err := Words(k.Args)
+	return err == nil && !strings.Contains(strings.Join(words, ""), "env(") && !strings.Contains(k.Args, "env(")
 }

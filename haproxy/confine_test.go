@@ -30,6 +30,12 @@ func TestServerLinesAreConfined(t *testing.T) {
 		"a file to read":               {"server a 10.0.0.1:1 ssl crt /etc/shadow\n", -1},
 		"a file behind an escaped tab": {"server a 10.0.0.1:1 check\\\tcrt /etc/shadow\n", -1},
 		"a namespace":                  {"server a 10.0.0.1:1 namespace x\n", -1},
+		"a variable in an option":      {"server a 10.0.0.1:1 cookie \"${PASSWORD}\"\n", -1},
+		"a variable in a sample":       {"server a 10.0.0.1:1 ssl verify none sni env(PASSWORD)\n", -1},
+		"a variable behind quotes":     {"server a 10.0.0.1:1 ssl verify none sni e'nv('PASSWORD)\n", -1},
+		"a variable behind an escape":  {"server a 10.0.0.1:1 ssl verify none sni \\x65nv(PASSWORD)\n", -1},
+		"a check of a socket":          {"server a 10.0.0.1:1 check addr unix@/run/haproxy.sock\n", -1},
+		"a check of another address":   {"server a 10.0.0.1:1 check addr 10.0.0.2\n", 1},
 		"an unknown option":            {"server a 10.0.0.1:1 check fantasy\n", -1},
 	}
 	for name, tt := range tests {
