@@ -49,7 +49,9 @@ func (l *Loop) adopt(ctx context.Context) error {
 }
 
 // learn works out what an adopted HAProxy runs: the text it was started with, and
-// the servers it has now. If that text is not known, the first Apply reloads.
+// the servers it has now. If that text is not known, the first Apply reloads. So it
+// does when the file says more than servers could have changed since: then the file
+// may have been loaded without anybody having noted that.
 func (l *Loop) learn(ctx context.Context) {
 	l.loaded, l.running = "", haproxy.Config{}
 	loaded, err := os.ReadFile(l.loadedFile())
@@ -62,16 +64,30 @@ func (l *Loop) learn(ctx context.Context) {
 		l.log.Warn("not known what haproxy was started with, it will be reloaded", zap.Error(err))
 		return
 	}
-	l.loaded, l.running = string(loaded), config
-	if file, err := os.ReadFile(l.cfg.File); err == nil {
-		if onDisk, err := haproxy.Parse(string(file)); err == nil && len(haproxy.Diff(config, onDisk, l.version).Reasons) == 0 {
-			l.running = onDisk
-		}
+	onDisk, err := l.parseFile()
+	if err != nil || len(haproxy.Diff(config, onDisk, l.version).Reasons) > 0 {
+		// Who wrote the file may have died right before or right after the reload.
+		l.log.Warn("not known whether haproxy has loaded its file, it will be reloaded", zap.Error(err))
+		return
 	}
+	l.loaded, l.running = string(loaded), onDisk
 	if err := l.reconcile(ctx); err != nil {
 		l.log.Warn("servers of the adopted haproxy are not known, it will be reloaded", zap.Error(err))
 		l.running = haproxy.Config{}
 	}
+}
+
+// parseFile reads the configuration file.
+func (l *Loop) parseFile() (haproxy.Config, error) {
+	text, err := os.ReadFile(l.cfg.File)
+	if err != nil {
+		return haproxy.Config{}, fmt.Errorf("read file of haproxy: %w", err)
+	}
+	config, err := haproxy.Parse(string(text))
+	if err != nil {
+		return haproxy.Config{}, fmt.Errorf("parse %s: %w", l.cfg.File, err)
+	}
+	return config, nil
 }
 
 // reconcile makes running say what HAProxy has. Servers that no text knows are on

@@ -71,6 +71,8 @@ func TestLiveHAProxyIsAdopted(t *testing.T) {
 		"endpoints that changed meanwhile are steps":   {[][]string{{a, b}}, nil, apply.MethodRuntime, []string{b, c}},
 		"death before the file followed a drain":       {[][]string{{a, b}, {a, b + " disabled"}}, nil, apply.MethodNone, []string{a, b + " disabled"}},
 		"death between the rename and the reload":      {[][]string{{a}}, (*rig).renameOnly, apply.MethodReload, []string{a, b}},
+		"death after the reload, and back again":       {[][]string{{a}}, (*rig).reloadOnly, apply.MethodReload, []string{a}},
+		"a reload when the file is gone":               {[][]string{{a}}, (*rig).removeFile, apply.MethodReload, []string{a}},
 		"a reload when it is not known what it runs":   {[][]string{{a}}, (*rig).forget, apply.MethodReload, []string{a}},
 		"a reload when what is known of it is damaged": {[][]string{{a}}, (*rig).damage, apply.MethodReload, []string{a}},
 	} {
@@ -86,6 +88,7 @@ func TestLiveHAProxyIsAdopted(t *testing.T) {
 				tc.meanwhile(r, t)
 			}
 			r.run(t, nil)
+			before := r.reloads(t)
 			sections := []string{proxy("s", r.bind, tc.now...)}
 			if name == "death between the rename and the reload" {
 				sections = append(sections, "backend new\n")
@@ -105,7 +108,7 @@ func TestLiveHAProxyIsAdopted(t *testing.T) {
 			if tc.method == apply.MethodReload {
 				reloads = 1
 			}
-			if n := r.reloads(t); n != reloads {
+			if n := r.reloads(t) - before; n != reloads {
 				t.Errorf("%d reloads, want %d", n, reloads)
 			}
 		})
@@ -117,6 +120,24 @@ func (r *rig) renameOnly(t *testing.T) {
 	t.Helper()
 	next := strings.Replace(r.disk(t), "backend s\n", "backend new\nbackend s\n", 1)
 	if err := os.WriteFile(r.file, []byte(next), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// reloadOnly leaves what a death between the reload and its note leaves.
+func (r *rig) reloadOnly(t *testing.T) {
+	t.Helper()
+	if err := os.WriteFile(r.file, []byte(r.disk(t)+"\nbackend new\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newProcess(r.dir, r.binary, r.stdout).Socket().Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) removeFile(t *testing.T) {
+	t.Helper()
+	if err := os.Remove(r.file); err != nil {
 		t.Fatal(err)
 	}
 }
