@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -63,6 +65,10 @@ func (s *scene) external() string { return s.network + externalHost }
 
 // setUp starts masters and balancers.
 func (s *scene) setUp(ctx context.Context) error {
+	// HAProxy and the databases live where an ordinary user's PATH does not look.
+	if err := os.Setenv("PATH", os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin"); err != nil {
+		return fmt.Errorf("extend PATH: %w", err)
+	}
 	var missing []string
 	for _, program := range []string{"haproxy", "redis-server", "redis-cli", "mariadbd", "mariadb", "mariadb-install-db", "curl"} {
 		if _, err := exec.LookPath(program); err != nil {
@@ -94,17 +100,47 @@ func (s *scene) setUp(ctx context.Context) error {
 	for _, agent := range []string{".171", ".172", ".173"} {
 		o.Agents = append(o.Agents, marathonsim.Agent{Address: s.network + agent})
 	}
+	if err = s.checkAddresses(ctx); err != nil {
+		return err
+	}
 	s.say("Three Marathon masters (simulated) at http://%s.{167,168,169}%s; tasks are real processes on %s.{171,172,173}.", s.network, masterPort, s.network)
 	if s.cluster, err = marathonsim.New(o); err != nil {
 		return err
 	}
 	if err := s.cluster.Start(ctx); err != nil {
-		return fmt.Errorf("start masters (is another demo running?): %w", err)
+		return fmt.Errorf("start masters: %w", err)
 	}
 	for group, host := range map[string]string{"internal": s.internal(), "external": s.external()} {
 		if err := s.startBalancer(ctx, group, host); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkAddresses fails if somebody else listens where the demo is going to. A
+// balancer would go on without the port, and the demo's commands would reach that
+// somebody.
+func (s *scene) checkAddresses(ctx context.Context) error {
+	ports := map[string][]string{
+		s.external():          {masterPort, vhostPort, ":8443", ":9090", ":9091", ":11111"},
+		s.internal():          {masterPort, vhostPort, ":8443", ":9090", ":9091", ":9000", ":10000"},
+		s.network + thirdHost: {masterPort},
+	}
+	var errs []error
+	for _, host := range slices.Sorted(maps.Keys(ports)) {
+		for _, port := range ports[host] {
+			var config net.ListenConfig
+			l, err := config.Listen(ctx, "tcp4", host+port)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			errs = append(errs, l.Close())
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%w\nis another demo running? --network takes other addresses", err)
 	}
 	return nil
 }
@@ -127,7 +163,11 @@ func (s *scene) startBalancer(ctx context.Context, group, host string) error {
 		"--bind-address", host, "--haproxy-config", filepath.Join(dir, "haproxy.cfg"), "--state-dir", filepath.Join(dir, "state"),
 		"--socket-dir", filepath.Join(dir, "run"), "--ssl-dir", filepath.Join(dir, "ssl"), "--server-state-dir", dir, "--log-level", "INFO")
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, args...)
-	cmd.Env = append(os.Environ(), "PORTS=9090")
+	// Variables for another mlb on this machine are not meant for the demo's.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "HAPROXY_") || strings.HasPrefix(v, "MARATHON_")
+	})
+	cmd.Env = append(cmd.Env, "PORTS=9090")
 	cmd.Dir = dir // a folder of templates where the demo was called is not meant for it
 	// An interrupt from the keyboard must not reach it before the demo stops it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -180,6 +220,10 @@ func (c *child) stop() error {
 	kill := time.AfterFunc(demoStopLimit, func() { _ = c.cmd.Process.Kill() })
 	defer kill.Stop()
 	<-c.ended
+	exit, ok := errors.AsType[*exec.ExitError](c.err)
+	if ok && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGTERM {
+		return nil // it had no time to say what it does with the signal
+	}
 	return c.err
 }
 
@@ -268,6 +312,9 @@ func (s *scene) command(ctx context.Context, shown string) (string, error) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", shown)
 	cmd.Dir = s.dir
+	// The shell has children, which end with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	out, err := cmd.CombinedOutput()
 	text := strings.TrimSpace(string(out))
 	if err != nil {

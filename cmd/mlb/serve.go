@@ -31,8 +31,13 @@ func serve(ctx context.Context, cfg Config, stderr io.Writer) error {
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
 	}
+	ctx, stopSignals := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer stopSignals()
 	b, err := newBalancer(ctx, cfg, log)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // told to end before anything was started
+		return nil
+	case err != nil:
 		return err
 	}
 	return b.run(ctx)
@@ -112,14 +117,11 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	return b, nil
 }
 
-// run starts the parts and ends them in the order that loses nothing: first
-// nothing new comes in, then HAProxy is stopped softly, then the interface goes.
+// run starts the parts and, when ctx is done, ends them in the order that loses
+// nothing: first nothing new comes in, then HAProxy is stopped softly, then the interface goes.
 func (b *balancer) run(ctx context.Context) error {
 	defer b.source.client.Close()
 	defer b.controller.Close()
-	ctx, stopSignals := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
-	defer stopSignals()
-
 	outer, endOuter := context.WithCancel(context.WithoutCancel(ctx))
 	defer endOuter()
 	applying, endApplying := context.WithCancel(outer)

@@ -172,7 +172,7 @@ func (b *balancer) log() string {
 }
 
 // processes returns the processes that have the balancer's folder on their command
-// line: mlb, HAProxy's master and its workers.
+// line or work below it: mlb, HAProxy's master and its workers, and databases.
 func (b *balancer) processes() []int {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -182,7 +182,11 @@ func (b *balancer) processes() []int {
 	for _, d := range dirs {
 		line, err := os.ReadFile(filepath.Join(d, "cmdline"))
 		pid, numErr := strconv.Atoi(filepath.Base(d))
-		if err == nil && numErr == nil && bytes.Contains(line, []byte(b.dir+"/")) && haproxytest.Alive(pid) {
+		if err != nil || numErr != nil {
+			continue // it has ended
+		}
+		works, _ := os.Readlink(filepath.Join(d, "cwd")) // empty when it may not be seen
+		if (bytes.Contains(line, []byte(b.dir+"/")) || strings.HasPrefix(works, b.dir)) && haproxytest.Alive(pid) {
 			pids = append(pids, pid)
 		}
 	}

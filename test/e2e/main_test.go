@@ -53,6 +53,9 @@ func build() (dir string, err error) {
 	if dir, err = os.MkdirTemp("", "mlb-e2e"); err != nil {
 		return "", err
 	}
+	if err := os.Chmod(dir, 0o755); err != nil { // for other users
+		return "", errors.Join(err, os.RemoveAll(dir))
+	}
 	binary := filepath.Join(dir, "mlb")
 	cmd := exec.CommandContext(context.Background(), "go", "build", "-race", "-o", binary, "mlb/cmd/mlb")
 	if out, err := cmd.CombinedOutput(); err != nil {
