@@ -141,17 +141,18 @@ func (p *Process) Adopted() bool {
 }
 
 // PIDs returns the process ids of HAProxy, the master first, then its workers, old
-// ones included; none when it does not run.
+// ones included. Without a master they are those that the record of an earlier one
+// still knows: its workers may hold their ports until Start or Stop ends them.
 func (p *Process) PIDs() []int {
 	m := p.current()
-	if m == nil || m.hasExited() {
+	if m != nil && !m.hasExited() {
+		return living(family(m.id.pid))
+	}
+	recorded, err := readRecord(p.recordPath())
+	if err != nil {
 		return nil
 	}
-	var pids []int
-	for _, id := range family(m.id.pid) {
-		pids = append(pids, id.pid)
-	}
-	return pids
+	return living(stillThere(recorded))
 }
 
 // Close ends the supervision and gives up the lock. HAProxy goes on running; another

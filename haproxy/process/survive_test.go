@@ -57,6 +57,9 @@ func TestStartEndsAWorkerThatOutlivesItsMaster(t *testing.T) {
 	kill(t, pids[1], syscall.SIGSTOP) // it cannot notice
 	kill(t, pids[0], syscall.SIGKILL)
 	exited(t, p)
+	if got := p.PIDs(); !slices.Contains(got, pids[1]) {
+		t.Errorf("processes %v, want the worker %d among them", got, pids[1])
+	}
 	if !haproxytest.Alive(pids[1]) {
 		t.Fatal("the stopped worker has ended")
 	}
