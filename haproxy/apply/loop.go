@@ -92,6 +92,7 @@ const (
 	minRestart    = 100 * time.Millisecond
 	maxRestart    = 5 * time.Second
 	reloadLimit   = 2 * time.Minute // for one reload
+	endPatience   = 3 * time.Second // for what is being done when Run is told to end
 )
 
 // ErrEnded is returned for a request to a loop that has ended.
@@ -156,8 +157,15 @@ type Loop struct {
 }
 
 type request struct {
+	ctx  context.Context //nolint:containedctx // that of the call, which waits for the answer
 	do   func(ctx context.Context) (Result, error)
 	done chan answer
+}
+
+func (r request) run() (Result, error) {
+	ctx, cancel := patient(r.ctx)
+	defer cancel()
+	return r.do(ctx)
 }
 
 type answer struct {
@@ -182,16 +190,17 @@ func stopped() *time.Timer {
 }
 
 // Run adopts a live HAProxy or waits for the first text, and applies what it is
-// asked for until ctx is done. Then it finishes what it is doing, writes the file,
-// stops HAProxy if configured so, and returns. An error is about that end, or about
-// the state folder being in use (process.ErrLocked).
+// asked for until ctx is done. Then it finishes what it is doing, or gives it up after
+// three seconds, writes the file, stops HAProxy if configured so, and returns. An
+// error is about that end, or about the state folder being in use
+// (process.ErrLocked).
 func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.ended)
 	defer l.flush.Stop()
 	defer l.reload.Stop()
 	defer l.leaving.timer.Stop()
-	// What is begun is finished, within its own deadlines.
-	work := context.WithoutCancel(ctx)
+	work, cancel := patient(ctx)
+	defer cancel()
 	if err := l.adopt(ctx); err != nil {
 		return errors.Join(err, l.close())
 	}
@@ -199,9 +208,9 @@ func (l *Loop) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return l.end(work)
+			return l.end(context.WithoutCancel(ctx))
 		case r := <-l.requests:
-			result, err := r.do(work)
+			result, err := r.run()
 			l.publish() // whoever has the answer sees the status that goes with it
 			r.done <- answer{result, err}
 			l.countWorkers(work)
@@ -224,7 +233,8 @@ func (l *Loop) Run(ctx context.Context) error {
 
 // Apply brings a text into effect. It returns when the runtime steps are verified,
 // and the reload too if one is due now; Result says if it comes later. The error is
-// an operational one: the last good state stays and the loop retries by itself.
+// an operational one: the last good state stays and the loop retries by itself. When
+// ctx is done, what was begun is given three more seconds.
 func (l *Loop) Apply(ctx context.Context, d Desired) (Result, error) {
 	return l.ask(ctx, func(work context.Context) (Result, error) {
 		start := time.Now()
@@ -261,7 +271,7 @@ func (l *Loop) Reload(reason string) {
 }
 
 func (l *Loop) ask(ctx context.Context, do func(context.Context) (Result, error)) (Result, error) {
-	r := request{do: do, done: make(chan answer, 1)}
+	r := request{ctx: ctx, do: do, done: make(chan answer, 1)}
 	select {
 	case l.requests <- r:
 	case <-ctx.Done():
@@ -271,6 +281,14 @@ func (l *Loop) ask(ctx context.Context, do func(context.Context) (Result, error)
 	}
 	a := <-r.done
 	return a.result, a.err
+}
+
+// patient returns a context for work that is finished although ctx is done, unless
+// it takes longer than endPatience from then on.
+func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(endPatience, cancel) })
+	return work, func() { stop(); cancel() }
 }
 
 // exited is closed when HAProxy has ended and that was not noticed yet.

@@ -1,6 +1,8 @@
 package apply_test
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,6 +103,37 @@ func TestRefusedTextIsNotCheckedAgain(t *testing.T) {
 	}
 	if len(b) != 1 {
 		t.Errorf("%d checks, want 1", len(b))
+	}
+}
+
+func TestHungCheckDoesNotOutliveItsCaller(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	checking := filepath.Join(r.dir, "checking")
+	script := "#!/bin/sh\ncase $1 in -c) echo >" + checking + "; exec sleep 1000;; esac\nexec " + r.binary + " \"$@\"\n"
+	r.binary = filepath.Join(r.dir, "haproxy.sh")
+	if err := os.WriteFile(r.binary, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r.run(t, nil)
+	a := target(t, "a")
+	r.apply(t, apply.MethodStart, proxy("s", r.bind, a))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.Apply(ctx, text(proxy("s", r.bind, a), "backend new\n"))
+		ended <- err
+	}()
+	haproxytest.Eventually(t, "a check", func() bool { _, err := os.Stat(checking); return err == nil })
+	cancel()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Apply = %v, want it cancelled", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("Apply still waits for the check")
 	}
 }
 
