@@ -7,7 +7,7 @@
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-ARGS     ?=
+ARGS     ?= --keep
 FUZZTIME ?= 20s
 COUNT    ?= 10
 IMAGE    ?= mlb:latest
@@ -25,7 +25,7 @@ help: ## explain the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## run simulated Marathons, two mlb and two HAProxy, with the tutorial's apps (ARGS=--keep)
+demo: ## run simulated Marathons, two mlb and two HAProxy, with the tutorial's apps, until Ctrl-C (ARGS= ends by itself)
 	@scripts/ensure-packages $(DEMO_PACKAGES)
 	@$(MAKE) --no-print-directory build
 	bin/mlb demo $(ARGS)
