@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -65,7 +66,10 @@ func (l *Loop) learn(ctx context.Context) {
 		return
 	}
 	onDisk, err := l.parseFile()
-	if err != nil || len(haproxy.Diff(config, onDisk, l.version).Reasons) > 0 {
+	switch {
+	case errors.As(err, new(*fs.PathError)) && !errors.Is(err, fs.ErrNotExist):
+		onDisk = config // it cannot be written either, so a reload would help nobody
+	case err != nil || len(haproxy.Diff(config, onDisk, l.version).Reasons) > 0:
 		// Who wrote the file may have died right before or right after the reload.
 		l.log.Warn("not known whether haproxy has loaded its file, it will be reloaded", zap.Error(err))
 		return

@@ -73,6 +73,7 @@ func TestLiveHAProxyIsAdopted(t *testing.T) {
 		"death between the rename and the reload":      {[][]string{{a}}, (*rig).renameOnly, apply.MethodReload, []string{a, b}},
 		"death after the reload, and back again":       {[][]string{{a}}, (*rig).reloadOnly, apply.MethodReload, []string{a}},
 		"a reload when the file is gone":               {[][]string{{a}}, (*rig).removeFile, apply.MethodReload, []string{a}},
+		"endpoints follow when the file is no file":    {[][]string{{a}}, (*rig).spoilFile, apply.MethodRuntime, []string{b}},
 		"a reload when it is not known what it runs":   {[][]string{{a}}, (*rig).forget, apply.MethodReload, []string{a}},
 		"a reload when what is known of it is damaged": {[][]string{{a}}, (*rig).damage, apply.MethodReload, []string{a}},
 	} {
@@ -138,6 +139,14 @@ func (r *rig) reloadOnly(t *testing.T) {
 func (r *rig) removeFile(t *testing.T) {
 	t.Helper()
 	if err := os.Remove(r.file); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) spoilFile(t *testing.T) {
+	t.Helper()
+	r.removeFile(t)
+	if err := os.Mkdir(r.file, 0o700); err != nil {
 		t.Fatal(err)
 	}
 }
