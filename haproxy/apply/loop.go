@@ -31,9 +31,10 @@ type Config struct {
 	StopTimeout time.Duration
 	// SkipValidation leaves out "haproxy -c".
 	SkipValidation bool
-	// Again is called when a reload that came later than its Apply found
-	// something refused or taken, so that the text should be made again. It must
-	// not block. Nil means that nobody wants to know.
+	// Again is called when an attempt that came later than its Apply found
+	// something refused or taken, so that the text should be made again, or did
+	// well what Apply had answered with an error. It must not block. Nil means
+	// that nobody wants to know.
 	Again func()
 	// StopHAProxy stops HAProxy when Run ends; otherwise it goes on serving.
 	StopHAProxy bool
@@ -149,6 +150,7 @@ type Loop struct {
 	down     bool          // HAProxy's end was noticed
 	up       time.Time     // when it began to run what it runs
 	restarts time.Duration // wait after the last failed restart
+	owed     bool          // the last Apply was answered with an error
 
 	attempted  time.Time // end of the last attempt to reload, good or not
 	attemptErr error     // how it ended
@@ -240,6 +242,7 @@ func (l *Loop) Apply(ctx context.Context, d Desired) (Result, error) {
 		start := time.Now()
 		r, err := l.apply(work, d)
 		l.report(r, err, time.Since(start))
+		l.owed = err != nil
 		return r, err
 	})
 }

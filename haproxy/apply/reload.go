@@ -192,9 +192,12 @@ func (l *Loop) reapply(ctx context.Context) {
 	l.callAgain(r)
 }
 
-// callAgain asks for a text without what was refused or taken.
+// callAgain asks for a text without what was refused or taken, or for the same one
+// again if the last answer about it was an error that is mended now.
 func (l *Loop) callAgain(r Result) {
-	if len(r.Refused)+len(r.Taken) > 0 && l.cfg.Again != nil {
+	mended := l.owed && r.Method != MethodFailed && r.Method != MethodDeferred
+	if (mended || len(r.Refused)+len(r.Taken) > 0) && l.cfg.Again != nil {
+		l.owed = false
 		l.cfg.Again()
 	}
 }
