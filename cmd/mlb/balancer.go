@@ -99,6 +99,9 @@ func newClaims(cfg Config) haproxy.Claims {
 	if !cfg.DontBindHTTPAndHTTPS {
 		c.Own = append(c.Own, cfg.HTTP.String(), cfg.HTTPS.String())
 	}
+	if cfg.AdminListen != "" {
+		c.Own = append(c.Own, cfg.AdminListen)
+	}
 	return c
 }
 
