@@ -115,6 +115,9 @@ func ruleOf(name string) (labelRule, bool) {
 	case "REDIRECT_TO_HTTPS":
 		return labelRule{parse: func(v *values, text string) error { v.redirect = truthy(text); return nil }}, true
 	}
+	if name == "AUTH" || name == "BACKEND_NETWORK_ALLOWED_ACL" {
+		return labelRule{parse: refuseProtection}, true
+	}
 	if isOverride(name) {
 		return labelRule{parse: func(v *values, text string) error { return parseOverride(v, name, text) }}, true
 	}
@@ -136,6 +139,13 @@ func parseLabels(list []portLabel) values {
 	}
 	return v
 }
+
+// errProtection says why a label that protects a service costs it.
+var errProtection = errors.New("this label restricts who may use the service, which this version cannot do yet")
+
+// refuseProtection leaves a service out rather than serve it without the protection
+// that its team asked for.
+func refuseProtection(*values, string) error { return errProtection }
 
 // truthy reports whether a label switches something on: true, t, yes or y in any
 // case, not trimmed. No other value is an error.
