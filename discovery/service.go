@@ -53,13 +53,38 @@ type Service struct {
 	Path string
 	// Weight orders the rules for hosts, larger first (contract 6.3).
 	Weight int
+	// BindOptions are further words of the service port's bind line, separated by
+	// one blank. Empty means none.
+	BindOptions string
+	// Certificate is the file or folder for TLS on the service port, or for the
+	// virtual hosts when HTTPS is grouped by host. Empty means none.
+	Certificate string
 	// Sticky asks for cookie persistence.
 	Sticky bool
 	// RedirectToHTTPS answers plain requests for Hosts with a redirect.
 	RedirectToHTTPS bool
+	// HSTS adds the header Strict-Transport-Security to every answer.
+	HSTS bool
+	// Auth protects the rules for Hosts with a password. Its zero value means
+	// that they are open.
+	Auth Auth
+	// AllowedNetworks are the client networks that reach the backend, in label
+	// order. Empty means all.
+	AllowedNetworks []string
+	// ProxyPassPath is the prefix that is cut off from request paths, with Host
+	// set to the one virtual host. Empty means none.
+	ProxyPassPath string
+	// ReverseProxyPath replaces a Location on the own host. Empty means none.
+	ReverseProxyPath string
+	// RootRedirect is where requests for exactly "/" are sent. Empty means
+	// nowhere.
+	RootRedirect string
 	// HealthCheck is the Marathon health check that HAProxy repeats. Its zero
 	// value means that HAProxy does not probe the tasks.
 	HealthCheck HealthCheck
+	// CheckPortFrom says that HealthCheck probes each task at Endpoint.CheckPort
+	// (HAPROXY_{n}_BACKEND_HEALTHCHECK_PORT_INDEX, contract 4.5 and D27).
+	CheckPortFrom bool
 	// Overrides are the template overrides from labels, sorted by Template.
 	Overrides []Override
 	// Endpoints are the tasks, draining ones included, sorted by (Agent, Port,
@@ -83,10 +108,27 @@ type HealthCheck struct {
 	GracePeriodSeconds, IntervalSeconds, TimeoutSeconds int
 	// MaxConsecutiveFailures is Marathon's number; HAProxy's fall is one more.
 	MaxConsecutiveFailures int
+	// JSON is the check as Marathon gave it, compact, for the placeholder
+	// {healthCheck} (D34).
+	JSON string
 }
 
 // Exists reports whether there is a check at all.
 func (h HealthCheck) Exists() bool { return h.Protocol != "" }
+
+// Auth is HTTP basic authentication (HAPROXY_{n}_AUTH, contract 4.1). Either all
+// parts are empty or none is.
+type Auth struct {
+	// Realm is shown to the client.
+	Realm string
+	// User is the one user that is let in.
+	User string
+	// Password is a crypt(3) hash.
+	Password string
+}
+
+// Exists reports whether there is anything to ask for.
+func (a Auth) Exists() bool { return a != Auth{} }
 
 // Override is the text that a team's label puts in place of a template.
 type Override struct {
@@ -110,6 +152,9 @@ type Endpoint struct {
 	Port int
 	// State is Ready or Draining.
 	State EndpointState
+	// CheckPort is the port of the same task that is probed when the service says
+	// so (Service.CheckPortFrom). Zero means Port.
+	CheckPort int
 }
 
 // Equal reports whether two services say the same.
@@ -117,7 +162,11 @@ func (s Service) Equal(o Service) bool {
 	return s.App == o.App && s.PortIndex == o.PortIndex && s.ServicePort == o.ServicePort &&
 		s.BindAddress == o.BindAddress && s.Mode == o.Mode && s.Balance == o.Balance &&
 		s.Path == o.Path && s.Weight == o.Weight && s.Sticky == o.Sticky &&
-		s.RedirectToHTTPS == o.RedirectToHTTPS && s.HealthCheck == o.HealthCheck &&
+		s.BindOptions == o.BindOptions && s.Certificate == o.Certificate &&
+		s.RedirectToHTTPS == o.RedirectToHTTPS && s.HSTS == o.HSTS && s.Auth == o.Auth &&
+		s.ProxyPassPath == o.ProxyPassPath && s.ReverseProxyPath == o.ReverseProxyPath &&
+		s.RootRedirect == o.RootRedirect && s.HealthCheck == o.HealthCheck && s.CheckPortFrom == o.CheckPortFrom &&
+		slices.Equal(s.AllowedNetworks, o.AllowedNetworks) &&
 		slices.Equal(s.Hosts, o.Hosts) && slices.Equal(s.Overrides, o.Overrides) &&
 		slices.Equal(s.Endpoints, o.Endpoints)
 }
