@@ -89,8 +89,8 @@ type Config struct {
 	// (contract 5.5 and 5.6).
 	HAProxyMap, GroupHTTPSByVhost bool
 	// HTTP2 offers HTTP/2 on the listener HTTPS and routes by Host there (K20).
-	HTTP2 bool
-	Certificates                  Certificates
+	HTTP2        bool
+	Certificates Certificates
 
 	// HAProxyBinary is the program, looked up in PATH unless it has a slash.
 	HAProxyBinary string

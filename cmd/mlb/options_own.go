@@ -42,7 +42,7 @@ func ownOptions() []option {
 		},
 		{
 			name: "template-labels", own: true, arg: "APPS", topic: topicServices, def: "*",
-			doc:  "Comma list of the apps whose labels may replace templates: app ids, ids ending in `/*` for all below, `*` for all, `none`. Another app that has such a label is left out and reported.",
+			doc: "Comma list of the apps whose labels may replace templates: app ids, ids ending in `/*` for all below, `*` for all, `none`. Another app that has such a label is left out and reported.",
 			bind: func(d *draft) pflag.Value {
 				return flagValue[AppList]{&d.TemplateLabels, parseAppList, AppList.String}
 			},

@@ -7,7 +7,7 @@ func serviceNames() []string {
 	return []string{
 		"backend", "bindAddr", "servicePort", "mode", "sslCert", "bindOptions", "balance", "user", "passwd", "realm",
 		"cleanedUpHostname", "hostname", "path", "appId", "cleanedUpAppId", "network_allowed",
-		"proxypath", "rootpath", "redirpath",
+		"proxypath", "rootpath", "redirpath", "setHost", "proxyPattern", "locationPattern", "rootTarget", "redirTarget", "ofHosts",
 	}
 }
 

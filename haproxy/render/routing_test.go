@@ -146,7 +146,7 @@ func random(seed uint64) []haproxy.Proxy {
 		p.Path = pick("", "", "/a", "/a/b", "/b", "/a /c", "-i /A", "/")
 		if rnd.IntN(6) == 0 {
 			p.Overrides = []discovery.Override{{
-				Template: "HTTP_FRONTEND_ACL", Text: "  use_backend {backend} if {{ req.fhdr(host) -i {hostname} }}\n",
+				Template: "HTTP_FRONTEND_ACL", Text: "  use_backend {backend} if {{ req.fhdr(host),host_only -i {hostname} }}\n",
 			}}
 		}
 		proxies = append(proxies, p)
@@ -199,9 +199,9 @@ func TestK20HTTP2IsRoutedByHostAndForeignHostsAreMisdirected(t *testing.T) {
 		f.CertificateHosts = certificateHosts(t, f.Certificates)
 	})
 	for request, want := range map[[2]string]string{
-		{"a.example.com", "a.example.com"}:      "a_20001",
-		{"c.example.org", "C.example.org:443"}:  "c_20003",
-		{"a.example.com", "c.example.org"}:      "421 Misdirected Request",
+		{"a.example.com", "a.example.com"}:       "a_20001",
+		{"c.example.org", "C.example.org:443"}:   "c_20003",
+		{"a.example.com", "c.example.org"}:       "421 Misdirected Request",
 		{"unknown.example.com", "b.example.com"}: "421 Misdirected Request",
 	} {
 		if got := i.tls(t, request[0], request[1], "/"); got != want {
