@@ -120,7 +120,7 @@ func (c *Controller) round(ctx context.Context, services []discovery.Service, gi
 	proxies, losers := haproxy.Claim(accepted, claims)
 	text := c.renderer.Render(proxies)
 	r.Rendered = time.Now()
-	r.Problems = slices.Concat(given, refused, losers, text.Problems)
+	r.Problems = slices.Concat(given, refused, losers, haproxy.HostConflicts(proxies), text.Problems)
 	discovery.SortProblems(r.Problems)
 	r.Services, r.Endpoints = len(proxies), 0
 	for _, p := range proxies {

@@ -59,3 +59,24 @@ func confined(k Keyword) bool {
 	words, err := Words(k.Args)
 	return err == nil && !strings.Contains(strings.Join(words, ""), "env(") && !strings.Contains(k.Args, "env(")
 }
+
+// Place says where a label's text is put: what it may name.
+type Place struct {
+	// Backend is the name of the service's backend, and of its frontend.
+	Backend string
+	// Bind is the claimed "address:port" of the frontend; empty if it has none.
+	Bind string
+	// Conditions are the names behind host_, auth_ and app_ of the ACLs that belong
+	// to the service: what the contract calls cleanedUpHostname and cleanedUpAppId.
+	Conditions []string
+}
+
+// Confine checks the expanded text that a label puts in place of a template (its
+// name without HAPROXY_). It fails with ErrConfined, naming line and rule (D36).
+func Confine(template, text string, p Place) error {
+	if template == "BACKEND_SERVER_OPTIONS" {
+		_, err := ServerLines(text)
+		return err
+	}
+	return nil
+}

@@ -56,6 +56,12 @@ func newFrame(cfg Config, features process.Features, log *zap.Logger) (render.Fr
 		NoHTTP: cfg.DontBindHTTPAndHTTPS, Certificates: cfg.Certificates.List, MaxConn: maxConn,
 		StatsSocket: cfg.statsSocket(), AdminSocket: cfg.adminSocket(),
 		Exporter: features.Exporter, DefaultOptions: cfg.DefaultOptions,
+		Version: haproxy.Version{Major: features.Major, Minor: features.Minor},
+		MapDir:  cfg.HAProxyDir(), Map: cfg.HAProxyMap, Grouped: cfg.GroupHTTPSByVhost, HTTP2: cfg.HTTP2,
+		TemplateLabels: cfg.TemplateLabels.Allow,
+	}
+	if cfg.HTTP2 {
+		frame.CertificateHosts = certificateHosts(cfg.Certificates.List, log)
 	}
 	if os.Geteuid() == 0 {
 		if _, err := user.Lookup(haproxyUser); err == nil {
@@ -63,6 +69,21 @@ func newFrame(cfg Config, features process.Features, log *zap.Logger) (render.Fr
 		}
 	}
 	return frame, nil
+}
+
+// certificateHosts returns what the certificates of the HTTPS listener stand for.
+// What cannot be read is HAProxy's to refuse; here it only means that a browser opens
+// one more connection.
+func certificateHosts(files []string, log *zap.Logger) []render.CertificateHost {
+	hosts, err := certs.Hosts(files)
+	if err != nil {
+		log.Warn("names of certificates are not known", zap.Error(err))
+	}
+	out := make([]render.CertificateHost, len(hosts))
+	for i, h := range hosts {
+		out[i] = render.CertificateHost{Fingerprint: h.Fingerprint, Host: h.Name}
+	}
+	return out
 }
 
 // newOverrides collects template texts that replace the defaults: files in the

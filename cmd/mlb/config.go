@@ -74,6 +74,8 @@ type Config struct {
 	// task is gone (D62); 0: not at all.
 	EmptyServiceTimeout time.Duration
 
+	// TemplateLabels are the apps whose labels may replace templates (D36).
+	TemplateLabels AppList
 	// HTTP, HTTPS, AppID and Stats are the four fixed listeners.
 	HTTP, HTTPS, AppID, Stats BindAddress
 	// DontBindHTTPAndHTTPS leaves out the listeners HTTP and HTTPS.
@@ -86,7 +88,9 @@ type Config struct {
 	// HAProxyMap and GroupHTTPSByVhost choose other ways to route
 	// (contract 5.5 and 5.6).
 	HAProxyMap, GroupHTTPSByVhost bool
-	Certificates                  Certificates
+	// HTTP2 offers HTTP/2 on the listener HTTPS and routes by Host there (K20).
+	HTTP2        bool
+	Certificates Certificates
 
 	// HAProxyBinary is the program, looked up in PATH unless it has a slash.
 	HAProxyBinary string

@@ -36,6 +36,18 @@ func ownOptions() []option {
 			bind: func(d *draft) pflag.Value { return hostFlag(&d.BindAddress) },
 		},
 		{
+			name: "http2", own: true, arity: takesNone, topic: topicListeners,
+			doc:  "Offer HTTP/2 on the HTTPS listener. Requests there are then routed by the header Host instead of SNI, and a host that the connection's certificate does not stand for is answered with 421.",
+			bind: func(d *draft) pflag.Value { return booleanFlag(&d.HTTP2) },
+		},
+		{
+			name: "template-labels", own: true, arg: "APPS", topic: topicServices, def: "*",
+			doc: "Comma list of the apps whose labels may replace templates: app ids, ids ending in `/*` for all below, `*` for all, `none`. Another app that has such a label is left out and reported.",
+			bind: func(d *draft) pflag.Value {
+				return flagValue[AppList]{&d.TemplateLabels, parseAppList, AppList.String}
+			},
+		},
+		{
 			name: "admin-listen", own: true, arg: "ADDR:PORT", topic: topicListeners,
 			doc:  "Additional TCP address of mlb's own interface; port 0 takes a free one. Without it there is none.",
 			bind: func(d *draft) pflag.Value { return flagValue[string]{&d.AdminListen, parseListen, showText} },

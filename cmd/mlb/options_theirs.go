@@ -136,12 +136,12 @@ func haproxyOptions() []option {
 			bind: func(d *draft) pflag.Value { return booleanFlag(&d.DontBindHTTPAndHTTPS) },
 		},
 		{
-			name: "haproxy-map", arity: takesNone, topic: topicHAProxy, support: Accepted,
-			doc:  "Look hosts and app ids up in map files. Routing is the same.",
+			name: "haproxy-map", arity: takesNone, topic: topicHAProxy,
+			doc:  "Look hosts and app ids up in `domain2backend.map` and `app2backend.map` beside the configuration, by the templates `HAPROXY_MAP_*`. Routing is the same; without it mlb uses maps of its own.",
 			bind: func(d *draft) pflag.Value { return booleanFlag(&d.HAProxyMap) },
 		},
 		{
-			name: "group-https-by-vhost", arity: takesNone, topic: topicHAProxy, support: Refused,
+			name: "group-https-by-vhost", arity: takesNone, topic: topicHAProxy,
 			doc:  "Route HTTPS by SNI to a TLS frontend for each virtual host.",
 			bind: func(d *draft) pflag.Value { return booleanFlag(&d.GroupHTTPSByVhost) },
 		},

@@ -56,7 +56,7 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 	}
 	proxies, losers := haproxy.Claim(served, newClaims(cfg))
 	text := renderer.Render(proxies)
-	for _, list := range [][]discovery.Problem{problems, losers, text.Problems} {
+	for _, list := range [][]discovery.Problem{problems, losers, haproxy.HostConflicts(proxies), text.Problems} {
 		for _, p := range list {
 			log.Warn("problem", zap.String("app", p.App), zap.Int("port_index", p.PortIndex), zap.String("label", p.Label),
 				zap.String("value", p.Value), zap.String("reason", p.Reason), zap.String("detail", p.Detail))

@@ -3,10 +3,12 @@ package render
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"mlb/haproxy"
 	"mlb/templates"
 )
 
@@ -32,6 +34,32 @@ type Frame struct {
 	Exporter bool
 	// DefaultOptions are the names of options for the defaults section.
 	DefaultOptions []string
+	// Version is HAProxy's. From 3.3 a frontend may not be called like a backend
+	// (D40). The zero value stands for an older one.
+	Version haproxy.Version
+	// MapDir is the folder of the configuration, where the map files stand.
+	MapDir string
+	// Map looks hosts and app IDs up in the map files of contract 5.5 that users
+	// know; without it mlb's own maps do the same.
+	Map bool
+	// Grouped routes HTTPS by SNI to a TLS frontend for each host (contract 5.6).
+	Grouped bool
+	// HTTP2 offers HTTP/2 on HTTPSBind. Requests are then routed by Host (K20).
+	HTTP2 bool
+	// CertificateHosts are the hosts that the certificates of HTTPSBind stand for,
+	// used only with HTTP2.
+	CertificateHosts []CertificateHost
+	// TemplateLabels reports whether the labels of an app may replace templates
+	// (D36). Nil: those of every app may.
+	TemplateLabels func(app string) bool
+}
+
+// CertificateHost is one name in a certificate.
+type CertificateHost struct {
+	// Fingerprint is the SHA-1 of the certificate in upper-case hex digits.
+	Fingerprint string
+	// Host is the name, lower-cased; "*." may stand for one label.
+	Host string
 }
 
 func (f Frame) values() templates.Values {
@@ -39,7 +67,8 @@ func (f Frame) values() templates.Values {
 		"httpBind": f.HTTPBind, "httpsBind": f.HTTPSBind, "appIdBind": f.AppIDBind, "statsBind": f.StatsBind,
 		"sslCerts": certificateWords(f.Certificates), "maxConn": strconv.Itoa(f.MaxConn),
 		"statsSocket": f.StatsSocket, "adminSocket": f.AdminSocket,
-		"identity": "", "exporter": "", "defaultOptions": "",
+		"identity": "", "exporter": "", "defaultOptions": "", "alpn": f.alpn(),
+		"haproxy_dir": f.MapDir, "tlsHost": f.tlsHost(),
 	}
 	if f.User != "" {
 		v["identity"] += "  user " + f.User + "\n"
@@ -54,6 +83,24 @@ func (f Frame) values() templates.Values {
 		v["defaultOptions"] += "  option " + o + "\n"
 	}
 	return v
+}
+
+// alpn is the end of a bind line that offers the protocols. Later versions of
+// HAProxy offer HTTP/2 unless they are told otherwise.
+func (f Frame) alpn() string {
+	if f.HTTP2 {
+		return " alpn h2,http/1.1"
+	}
+	return " alpn http/1.1"
+}
+
+// tlsHost is the sample fetch for the host of a request on HTTPSBind: one connection
+// of HTTP/2 carries requests for several hosts.
+func (f Frame) tlsHost() string {
+	if f.HTTP2 {
+		return hostHeader
+	}
+	return hostSNI
 }
 
 func certificateWords(files []string) string {
@@ -73,16 +120,16 @@ type Overrides map[string]string
 type Renderer struct {
 	frame     Frame
 	templates map[string]templates.Template
-	head      string
-	http      string
-	appID     string
-	https     string
+	// values are the placeholders that have the same text for all services.
+	values templates.Values
+	// head, http, appID, https and grouped are the heads of the fixed sections.
+	head, http, appID, https, grouped string
 }
 
 // New returns a renderer. It fails with all bad placeholders of the overrides in
 // one error (templates.ErrPlaceholder, D34).
 func New(frame Frame, overrides Overrides) (*Renderer, error) {
-	r := &Renderer{frame: frame, templates: map[string]templates.Template{}}
+	r := &Renderer{frame: frame, templates: map[string]templates.Template{}, values: frame.values()}
 	var errs []error
 	for _, name := range templates.Names() {
 		t, err := templates.Default(name)
@@ -100,20 +147,23 @@ func New(frame Frame, overrides Overrides) (*Renderer, error) {
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	frameValues := frame.values()
-	for name, into := range map[string]*string{
-		"HEAD": &r.head, "HTTP_FRONTEND_HEAD": &r.http, "HTTP_FRONTEND_APPID_HEAD": &r.appID, "HTTPS_FRONTEND_HEAD": &r.https,
-	} {
-		text, err := r.templates[name].Expand(frameValues)
-		if err != nil {
-			return nil, err
-		}
-		if name != "HEAD" {
-			text = promised(text, frontendPromise)
-		}
-		*into = text
-	}
+	r.head = r.global("HEAD", nil)
+	r.http = promised(r.global("HTTP_FRONTEND_HEAD", nil), frontendPromise)
+	r.appID = promised(r.global("HTTP_FRONTEND_APPID_HEAD", nil), frontendPromise)
+	r.https = promised(r.global("HTTPS_FRONTEND_HEAD", nil), frontendPromise) + r.misdirected()
+	r.grouped = r.global("HTTPS_GROUPED_FRONTEND_HEAD", nil)
 	return r, nil
+}
+
+// global expands a template that stands for no single service.
+func (r *Renderer) global(name string, more templates.Values) string {
+	values := maps.Clone(r.values)
+	maps.Copy(values, more)
+	text, err := r.templates[name].Expand(values)
+	if err != nil { // New has tried every name
+		panic(err)
+	}
+	return text
 }
 
 // CustomHead reports whether HEAD is an override: then the user's text decides about
@@ -124,7 +174,7 @@ func (r *Renderer) CustomHead() bool { return !r.templates["HEAD"].Own }
 // start.
 func placeholders(f Frame) templates.Values {
 	v := f.values()
-	for _, name := range slices.Concat(serviceNames(), serverNames(), checkNames()) {
+	for _, name := range slices.Concat(serviceNames(), serverNames(), checkNames(), groupedNames()) {
 		v[name] = ""
 	}
 	return v
@@ -145,4 +195,17 @@ func promised(head, lines string) string {
 		return head
 	}
 	return fmt.Sprintf("\n%s\n%s%s", before, lines, after)
+}
+
+// distinct gives the frontend of a head another name than that of the backend that
+// it leads to, where HAProxy asks for it (D40).
+func (r *Renderer) distinct(head, backend, suffix string) string {
+	if !r.frame.Version.AtLeast(3, 3) {
+		return head
+	}
+	line, rest, _ := strings.Cut(strings.TrimLeft(head, "\n"), "\n")
+	if words := strings.Fields(line); len(words) != 2 || words[0] != "frontend" || words[1] != backend {
+		return head
+	}
+	return "\nfrontend " + backend + suffix + "\n" + rest
 }

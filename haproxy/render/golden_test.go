@@ -30,7 +30,7 @@ func frame() render.Frame {
 		HTTPBind: "*:80", HTTPSBind: "*:443", AppIDBind: "*:9091", StatsBind: "*:9090",
 		Certificates: []string{"/etc/ssl/cert.pem"}, MaxConn: 1000,
 		StatsSocket: "/var/run/haproxy/socket", AdminSocket: "/var/run/haproxy/mlb.sock",
-		Exporter: true, DefaultOptions: []string{"dontlognull", "http-server-close", "redispatch"},
+		MapDir: "/etc/haproxy", Exporter: true, DefaultOptions: []string{"dontlognull", "http-server-close", "redispatch"},
 	}
 }
 
@@ -90,12 +90,17 @@ func golden(t *testing.T, file string) {
 		said.WriteString(p.App + ": " + p.Reason + ": " + p.Detail + "\n")
 	}
 	_, config, _ := strings.Cut(text.Config, "dispatch unix@/var/run/haproxy/mlb.sock\n")
-	accepted(t, text.Config)
+	accepted(t, text)
+	var maps strings.Builder
+	for _, f := range text.Files {
+		maps.WriteString(f.Name + ":\n" + f.Text)
+	}
 	if *update {
 		archive.Files = []txtar.File{
 			{Name: "apps.json", Data: []byte(part("apps.json"))},
 			{Name: "problems", Data: []byte(said.String())},
 			{Name: "haproxy.cfg", Data: []byte(config)},
+			{Name: "maps", Data: []byte(maps.String())},
 		}
 		if err := os.WriteFile(file, txtar.Format(archive), 0o600); err != nil {
 			t.Fatal(err)
@@ -105,13 +110,16 @@ func golden(t *testing.T, file string) {
 	if diff := cmp.Diff(part("haproxy.cfg"), config); diff != "" {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff(part("maps"), maps.String()); diff != "" {
+		t.Errorf("maps (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff(part("problems"), said.String()); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
 }
 
-// accepted runs haproxy -c over the text, with a certificate that exists.
-func accepted(t *testing.T, text string) {
+// accepted runs haproxy -c over the text, with its maps and a certificate that exists.
+func accepted(t *testing.T, text render.Text) {
 	t.Helper()
 	binary := haproxytest.Binary(t)
 	dir := t.TempDir()
@@ -125,10 +133,16 @@ func accepted(t *testing.T, text string) {
 		t.Fatal("no certificate was made")
 	}
 	file := filepath.Join(dir, "haproxy.cfg")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "/etc/ssl/cert.pem", cert)), 0o600); err != nil {
+	config := strings.NewReplacer("/etc/ssl/cert.pem", cert, "/etc/haproxy/", dir+"/").Replace(text.Config)
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	for _, f := range text.Files {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := process.Check(t.Context(), binary, file); err != nil {
-		t.Errorf("haproxy -c: %v\n%s", err, text)
+		t.Errorf("haproxy -c: %v\n%s", err, config)
 	}
 }

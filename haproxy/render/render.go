@@ -13,6 +13,8 @@ import (
 type Text struct {
 	// Config is the text of the configuration file.
 	Config string
+	// Files are the maps that the configuration reads, sorted by name.
+	Files []haproxy.File
 	// Owners say which service wrote which lines, by first line.
 	Owners []Owner
 	// Problems are the services that could not be rendered.
@@ -52,65 +54,77 @@ func (t *text) frame(s string) {
 	t.lines += strings.Count(s, "\n")
 }
 
-func (t *text) service(p haproxy.Proxy, s string) {
+func (t *text) service(r *rendered, s string) {
 	if s == "" {
 		return
 	}
 	first := t.lines + 1
 	t.frame(s)
-	t.owners = append(t.owners, Owner{First: first, Last: t.lines, App: p.App, PortIndex: p.PortIndex})
+	t.owners = append(t.owners, Owner{First: first, Last: t.lines, App: r.App, PortIndex: r.PortIndex})
 }
 
-// rendered is a service with its fragments.
+// rendered is a service with its fragments, and what writes more of them.
 type rendered struct {
 	haproxy.Proxy
 	fragments
+	w *writer
 }
 
 // Render writes the configuration for the proxies, which must come in the order
 // of discovery.CompareServices. The order of the text is contract 5.7's.
 func (r *Renderer) Render(proxies []haproxy.Proxy) Text {
-	var problems []discovery.Problem
-	all := make([]rendered, 0, len(proxies))
-	for _, p := range proxies {
-		f, err := r.service(p)
-		if err != nil {
-			problems = append(problems, discovery.Problem{
-				App: p.App, PortIndex: p.PortIndex, Reason: "template", Detail: err.Error() + "; the service is left out",
-			})
-			continue
-		}
-		all = append(all, rendered{p, f})
-	}
+	all, problems := r.services(proxies)
+	hosted := slices.DeleteFunc(slices.Clone(all), func(s *rendered) bool {
+		return len(s.Hosts) == 0 || s.Mode != discovery.ModeHTTP
+	})
+	slices.SortStableFunc(hosted, func(a, b *rendered) int { return cmp.Compare(b.Weight, a.Weight) })
 	var t text
 	t.frame(r.head)
-	rules := slices.Clone(all)
-	slices.SortStableFunc(rules, func(a, b rendered) int { return cmp.Compare(b.Weight, a.Weight) })
+	for _, s := range all {
+		t.service(s, s.users)
+	}
+	var files []haproxy.File
 	if !r.frame.NoHTTP {
 		t.frame(r.http)
-		for _, s := range rules {
-			t.service(s.Proxy, s.http)
-		}
+		files = hostFrontend{r: r, side: plainSide, fetch: hostHeader, name: "http", maps: true}.write(&t, hosted)
 	}
 	t.frame(r.appID)
-	app := ""
-	for _, s := range all {
-		if s.appID != "" && s.App != app { // the app's first http service only
-			t.service(s.Proxy, s.appID)
-			app = s.App
-		}
-	}
-	if !r.frame.NoHTTP {
+	files = append(files, r.writeApps(&t, all)...)
+	switch {
+	case r.frame.NoHTTP:
+		hosted = nil
+	case r.frame.Grouped:
+		r.writeGrouped(&t, all, hosted)
+	default:
 		t.frame(r.https)
-		for _, s := range rules {
-			t.service(s.Proxy, s.https)
+		tls := hostFrontend{r: r, side: tlsSide, fetch: r.frame.tlsHost(), name: "https", maps: true}
+		files = append(files, tls.write(&t, hosted)...)
+	}
+	files = append(files, haproxy.File{Name: domainMap, Text: mapText(r.domains(hosted))})
+	files = append(files, r.certificateFiles()...)
+	for _, s := range all {
+		t.service(s, s.frontend)
+	}
+	for _, s := range all {
+		t.service(s, s.backend)
+	}
+	slices.SortFunc(files, func(a, b haproxy.File) int { return cmp.Compare(a.Name, b.Name) })
+	return Text{Config: t.b.String(), Files: files, Owners: t.owners, Problems: problems}
+}
+
+// services renders what each service says by itself.
+func (r *Renderer) services(proxies []haproxy.Proxy) ([]*rendered, []discovery.Problem) {
+	var problems []discovery.Problem
+	all := make([]*rendered, 0, len(proxies))
+	for _, p := range proxies {
+		w := r.write(p)
+		if f := w.service(); w.err == nil {
+			all = append(all, &rendered{Proxy: p, fragments: f, w: w})
+			continue
 		}
+		problems = append(problems, discovery.Problem{
+			App: p.App, PortIndex: p.PortIndex, Reason: "template", Detail: w.err.Error() + "; the service is left out",
+		})
 	}
-	for _, s := range all {
-		t.service(s.Proxy, s.frontend)
-	}
-	for _, s := range all {
-		t.service(s.Proxy, s.backend)
-	}
-	return Text{Config: t.b.String(), Owners: t.owners, Problems: problems}
+	return all, problems
 }

@@ -1,6 +1,8 @@
 package render
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"strconv"
@@ -11,25 +13,13 @@ import (
 	"mlb/templates"
 )
 
-// fragments are the pieces of text that one service contributes.
+// fragments are the pieces of text that one service contributes by itself. What it
+// contributes to the shared frontends depends on the other services: see route.
 type fragments struct {
-	http, https, appID, frontend, backend string
+	users, frontend, backend string
 }
 
-func serviceNames() []string {
-	return []string{
-		"backend", "bindAddr", "servicePort", "mode", "sslCert", "bindOptions", "balance",
-		"cleanedUpHostname", "hostname", "path", "appId", "cleanedUpAppId",
-	}
-}
-
-func serverNames() []string {
-	return []string{
-		"serverName", "host_ipv4", "host", "port", "serverId", "cookieOptions", "healthCheckOptions", "otherOptions",
-	}
-}
-
-// writer renders the fragments of one service. The first error ends it.
+// writer renders the text of one service. The first error ends it.
 type writer struct {
 	r      *Renderer
 	p      haproxy.Proxy
@@ -37,50 +27,75 @@ type writer struct {
 	err    error
 }
 
-// serverTemplate is the one template that a label may replace so far.
-const serverTemplate = "BACKEND_SERVER_OPTIONS"
+var errTemplateLabels = errors.New("labels of this app may not replace templates (--template-labels)")
 
-// service returns the fragments of a service, or an error that costs the service.
-func (r *Renderer) service(p haproxy.Proxy) (fragments, error) {
-	for _, o := range p.Overrides {
-		if o.Template != serverTemplate {
-			return fragments{}, fmt.Errorf("template label %s: %w", o.Template, errLabelTemplate)
-		}
-	}
-	w := &writer{r: r, p: p, values: templates.Values{
+// write returns a writer for a service.
+func (r *Renderer) write(p haproxy.Proxy) *writer {
+	realm, err := haproxy.Quote(p.Auth.Realm)
+	w := &writer{r: r, p: p, err: err, values: templates.Values{
 		"backend": p.Name, "servicePort": strconv.Itoa(p.ServicePort), "mode": string(p.Mode),
-		"sslCert": "", "bindOptions": "", "balance": p.Balance, "path": p.Path, "appId": p.App,
-		"cleanedUpAppId": haproxy.AppConditionName(p.App, p.ServicePort),
+		"bindAddr": cmp.Or(p.BindAddress, "*"), "sslCert": "", "bindOptions": "",
+		"balance": p.Balance, "path": p.Path, "appId": p.App, "realm": realm,
+		"user": p.Auth.User, "passwd": p.Auth.Password,
+		"cleanedUpHostname": "", "hostname": "", "cleanedUpAppId": haproxy.AppConditionName(p.App, p.ServicePort),
+		"proxypath": p.ProxyPassPath, "rootpath": p.ReverseProxyPath, "redirpath": p.RootRedirect,
 	}}
-	if address, _, ok := cutLast(p.Bind, ":"); ok {
-		w.values["bindAddr"] = address
+	if i := strings.LastIndexByte(p.Bind, ':'); i >= 0 {
+		w.values["bindAddr"] = p.Bind[:i]
 	}
-	var f fragments
-	if len(p.Hosts) > 0 && p.Mode == discovery.ModeHTTP {
+	if p.Certificate != "" {
+		w.values["sslCert"] = " ssl " + certificateWords([]string{p.Certificate})
+	}
+	if p.BindOptions != "" {
+		w.values["bindOptions"] = " " + p.BindOptions
+	}
+	if len(p.Hosts) > 0 {
 		w.values["cleanedUpHostname"] = haproxy.HostConditionName(p.Hosts[0], p.App, p.ServicePort)
 		w.values["hostname"] = p.Hosts[0]
-		f.http, f.https = w.httpRules(), w.httpsRules()
 	}
-	if p.Mode == discovery.ModeHTTP {
-		f.appID = w.expand("HTTP_FRONTEND_APPID_ACL", nil)
-	}
-	if p.Bind != "" {
-		head := w.expand("FRONTEND_HEAD", nil)
-		if p.Mode == discovery.ModeHTTP {
-			head = promised(head, frontendPromise)
-		}
-		f.frontend = head + w.expand("FRONTEND_BACKEND_GLUE", nil)
-	}
-	f.backend = w.backend()
-	return f, w.err
+	maps.Copy(w.values, haproxy.RewriteValues(p.Service))
+	maps.Copy(w.values, r.values)
+	return w
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
+// service returns the fragments of a service.
+func (w *writer) service() fragments {
+	var f fragments
+	if may := w.r.frame.TemplateLabels; may != nil && len(w.p.Overrides) > 0 && !may(w.p.App) {
+		w.err = fmt.Errorf("template label %s: %w", w.p.Overrides[0].Template, errTemplateLabels)
+		return f
 	}
-	return s[:i], s[i+len(sep):], true
+	if w.p.Auth.Exists() {
+		f.users = w.expand("USERLIST_HEAD", nil)
+	}
+	if w.p.Bind != "" {
+		head := w.expand("FRONTEND_HEAD", nil)
+		if w.p.Mode == discovery.ModeHTTP {
+			head = promised(head, frontendPromise)
+		}
+		f.frontend = w.r.distinct(head, w.p.Name, "_in") + w.expand("FRONTEND_BACKEND_GLUE", nil)
+	}
+	f.backend = w.backend()
+	w.tryRules()
+	return f
+}
+
+// tryRules finds out whether the texts that are not mlb's own will do in the shared
+// frontends, where an error would come too late.
+func (w *writer) tryRules() {
+	if w.p.Mode != discovery.ModeHTTP {
+		return
+	}
+	w.appRule()
+	if len(w.p.Hosts) == 0 || w.r.frame.NoHTTP {
+		return
+	}
+	s := &rendered{Proxy: w.p, w: w}
+	for _, f := range []hostFrontend{{r: w.r, side: plainSide, fetch: hostHeader}, {r: w.r, side: tlsSide, fetch: w.r.frame.tlsHost()}} {
+		if !w.standard(w.templateNames(f.side)...) || f.byDomain(s) && f.ownMapRule(s) {
+			f.rules(s)
+		}
+	}
 }
 
 // expand fills a template with the service's values and more of them.
@@ -88,58 +103,52 @@ func (w *writer) expand(name string, more templates.Values) string {
 	if w.err != nil {
 		return ""
 	}
+	t, byLabel := w.template(name)
 	values := w.values
 	if more != nil {
 		values = make(templates.Values, len(w.values)+len(more))
 		maps.Copy(values, w.values)
 		maps.Copy(values, more)
 	}
-	t := w.r.templates[name]
-	if text, ok := w.p.Override(name); ok {
-		t = t.Replaced(text)
-	}
 	text, err := t.Expand(values)
+	if err == nil && byLabel {
+		err = w.confine(name, text)
+	}
 	if err != nil {
 		w.err = err
+		return ""
 	}
 	return text
 }
 
-// hosts expands a template for each host of the service.
-func (w *writer) hosts(name string) string {
-	var b strings.Builder
-	for _, h := range w.p.Hosts {
-		b.WriteString(w.expand(name, templates.Values{"hostname": h}))
+// template returns the template that the service uses, and whether a label
+// replaces it.
+func (w *writer) template(name string) (templates.Template, bool) {
+	t := w.r.templates[name]
+	text, ok := w.p.Override(name)
+	if ok {
+		t = t.Replaced(text)
 	}
-	return b.String()
+	return t, ok
 }
 
-// httpRules are the rules on port 80, by the table of contract 5.4.
-func (w *writer) httpRules() string {
-	many, path := len(w.p.Hosts) > 1, w.p.Path != ""
-	switch {
-	case w.p.RedirectToHTTPS && path:
-		return w.hosts("HTTP_FRONTEND_ACL_ONLY") + w.expand("HTTP_FRONTEND_ACL_ONLY_WITH_PATH", nil) +
-			w.expand("BACKEND_REDIRECT_HTTP_TO_HTTPS_WITH_PATH", nil)
-	case w.p.RedirectToHTTPS && many:
-		return w.hosts("HTTP_FRONTEND_ACL_ONLY") + w.expand("BACKEND_REDIRECT_HTTP_TO_HTTPS", nil)
-	case w.p.RedirectToHTTPS:
-		return w.expand("HTTP_FRONTEND_ACL", nil) + w.expand("BACKEND_REDIRECT_HTTP_TO_HTTPS", nil)
-	case many && path:
-		return w.expand("HTTP_FRONTEND_ACL_ONLY_WITH_PATH", nil) + w.hosts("HTTP_FRONTEND_ACL_ONLY") +
-			w.expand("HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH", nil)
-	case many:
-		return w.hosts("HTTP_FRONTEND_ACL_ONLY") + w.expand("HTTP_FRONTEND_ROUTING_ONLY", nil)
-	case path:
-		return w.expand("HTTP_FRONTEND_ACL_WITH_PATH", nil)
+// confine refuses a label's text that leaves the place it stands for (D36).
+func (w *writer) confine(name, text string) error {
+	if err := haproxy.Confine(name, text, haproxy.Place{
+		Backend: w.p.Name, Bind: w.p.Bind,
+		Conditions: []string{w.values["cleanedUpHostname"], w.values["cleanedUpAppId"]},
+	}); err != nil {
+		return fmt.Errorf("template label %s: %w", name, err)
 	}
-	return w.expand("HTTP_FRONTEND_ACL", nil)
+	return nil
 }
 
-// httpsRules are the rules on port 443, by the table of contract 5.4.
-func (w *writer) httpsRules() string {
-	if w.p.Path == "" {
-		return w.hosts("HTTPS_FRONTEND_ACL")
+// standard reports whether mlb's own text is used for all these templates.
+func (w *writer) standard(names ...string) bool {
+	for _, n := range names {
+		if t, byLabel := w.template(n); byLabel || !t.Own {
+			return false
+		}
 	}
-	return w.expand("HTTPS_FRONTEND_ACL_ONLY_WITH_PATH", nil) + w.hosts("HTTPS_FRONTEND_ACL_WITH_PATH")
+	return true
 }
