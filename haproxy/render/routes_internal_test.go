@@ -60,23 +60,23 @@ func lookUp(entries []entry, host, path string) string {
 	return ""
 }
 
-var (
-	someHosts    = []string{"a", "b", "c"}
-	somePrefixes = []string{"/", "/a", "/a/", "/ab", "/a/b", "/b", "/abc"}
-	somePaths    = []string{"/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/abc", "/abcd", "/b", "/c"}
-)
+func someHosts() []string    { return []string{"a", "b", "c"} }
+func somePrefixes() []string { return []string{"/", "/a", "/a/", "/ab", "/a/b", "/b", "/abc"} }
+func somePaths() []string {
+	return []string{"/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/abc", "/abcd", "/b", "/c"}
+}
 
 func drawServices(t *rapid.T) []routed {
 	n := rapid.IntRange(0, 12).Draw(t, "services")
 	services := make([]routed, n)
 	for i := range services {
 		s := routed{
-			hosts:   rapid.SliceOfNDistinct(rapid.SampledFrom(someHosts), 1, 3, rapid.ID[string]).Draw(t, "hosts"),
+			hosts:   rapid.SliceOfNDistinct(rapid.SampledFrom(someHosts()), 1, 3, rapid.ID[string]).Draw(t, "hosts"),
 			backend: fmt.Sprint("backend", i),
 			mapped:  rapid.IntRange(0, 3).Draw(t, "mapped") > 0,
 		}
 		if rapid.Bool().Draw(t, "with path") {
-			s.prefixes = rapid.SliceOfN(rapid.SampledFrom(somePrefixes), 1, 3).Draw(t, "prefixes")
+			s.prefixes = rapid.SliceOfN(rapid.SampledFrom(somePrefixes()), 1, 3).Draw(t, "prefixes")
 		}
 		s.opaque = !s.mapped && rapid.Bool().Draw(t, "opaque")
 		services[i] = s
@@ -88,8 +88,8 @@ func drawServices(t *rapid.T) []routed {
 func checkD43(t *rapid.T) {
 	services := drawServices(t)
 	p := arrange(services)
-	for _, host := range append(slices.Clone(someHosts), "d") {
-		for _, path := range somePaths {
+	for _, host := range append(someHosts(), "d") {
+		for _, path := range somePaths() {
 			if got, want := byPlan(services, p, host, path), byRules(services, host, path); got != want {
 				t.Fatalf("%s%s goes to %q, want %q", host, path, got, want)
 			}

@@ -5,12 +5,14 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,9 +52,7 @@ func run(t *testing.T, proxies []haproxy.Proxy, overrides render.Overrides, chan
 		change(&f)
 	}
 	all := render.Overrides{"BACKEND_HEAD": answering}
-	for name, text := range overrides {
-		all[name] = text
-	}
+	maps.Copy(all, overrides)
 	r, err := render.New(f, all)
 	if err != nil {
 		t.Fatal(err)
@@ -112,16 +112,27 @@ func ask(t *testing.T, conn net.Conn, host, path string) string {
 
 func (i instance) plain(t *testing.T, host, path string) string {
 	t.Helper()
-	conn, err := net.Dial("tcp", i.http)
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", i.http)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ask(t, conn, host, path)
 }
 
+// dialTLS connects without verifying the certificate, which was made here.
+func dialTLS(t *testing.T, address string, config *tls.Config) (*tls.Conn, error) {
+	t.Helper()
+	config.InsecureSkipVerify = true
+	conn, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(*tls.Conn), nil //nolint:forcetypeassert // what a tls.Dialer returns.
+}
+
 func (i instance) tls(t *testing.T, sni, host, path string) string {
 	t.Helper()
-	conn, err := tls.Dial("tcp", i.https, &tls.Config{ServerName: sni, InsecureSkipVerify: true}) //nolint:gosec // made here.
+	conn, err := dialTLS(t, i.https, &tls.Config{ServerName: sni})
 	if err != nil {
 		return "closed"
 	}
@@ -130,7 +141,7 @@ func (i instance) tls(t *testing.T, sni, host, path string) string {
 
 // random makes services that compete for few hosts and paths.
 func random(seed uint64) []haproxy.Proxy {
-	rnd := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's dice.
+	rnd := rand.New(rand.NewPCG(seed, 1))
 	pick := func(from ...string) string { return from[rnd.IntN(len(from))] }
 	var proxies []haproxy.Proxy
 	for n := range 14 {
@@ -159,7 +170,7 @@ func random(seed uint64) []haproxy.Proxy {
 func TestD43MapsAndRulesLeadToTheSameService(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			proxies := random(seed)
 			rules := run(t, proxies, asRules(t), nil)
@@ -209,7 +220,7 @@ func TestK20HTTP2IsRoutedByHostAndForeignHostsAreMisdirected(t *testing.T) {
 		}
 	}
 	offered := func(address string) string {
-		conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2", "http/1.1"}}) //nolint:gosec // made here.
+		conn, err := dialTLS(t, address, &tls.Config{NextProtos: []string{"h2", "http/1.1"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -235,4 +246,56 @@ func certificateHosts(t *testing.T, files []string) []render.CertificateHost {
 		out = append(out, render.CertificateHost{Fingerprint: h.Fingerprint, Host: h.Name})
 	}
 	return slices.Clip(out)
+}
+
+// D44: grouped by host, each host has a TLS frontend with its certificate and its
+// rules; the first of the listener's certificates is the default; an unknown host is
+// closed. With the users' maps the result is the same.
+func TestD44GroupedHTTPS(t *testing.T) {
+	t.Parallel()
+	own := filepath.Join(haproxytest.Dir(t), "own.pem")
+	if _, err := certs.EnsureSelfSigned(own); err != nil {
+		t.Fatal(err)
+	}
+	root, path := web("/root", 20001, "a.grouped.example.com", "b.grouped.example.com"), web("/path", 20002, "a.grouped.example.com")
+	path.Path, path.Weight = "/p", 1
+	secured := web("/secured", 20003, "c.grouped.example.com")
+	secured.Certificate = own
+	clash := web("/clash", 20004, "clash_20004") // the name of its own backend
+	proxies := []haproxy.Proxy{clash, path, root, secured}
+	for i := range proxies {
+		proxies[i].Bind = ""
+	}
+	for name, useMaps := range map[string]bool{"rules": false, "maps": true} {
+		// One after the other: the abstract sockets are called after the hosts.
+		t.Run(name, func(t *testing.T) { //nolint:paralleltest // see above.
+			i := run(t, proxies, nil, func(f *render.Frame) { f.Grouped, f.Map = true, useMaps })
+			for request, want := range map[[2]string]string{
+				{"a.grouped.example.com", "/"}:  "root_20001",
+				{"A.grouped.example.com", "/p"}: "path_20002",
+				{"b.grouped.example.com", "/p"}: "root_20001",
+				{"c.grouped.example.com", "/"}:  "secured_20003",
+				{"clash_20004", "/"}:            "clash_20004",
+				{"x.grouped.example.com", "/"}:  "closed",
+			} {
+				if got := i.tls(t, request[0], request[0], request[1]); got != want {
+					t.Errorf("%s%s: %s, want %s", request[0], request[1], got, want)
+				}
+			}
+			fingerprint := func(host string) string {
+				conn, err := dialTLS(t, i.https, &tls.Config{ServerName: host})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = conn.Close() }()
+				return string(conn.ConnectionState().PeerCertificates[0].Raw)
+			}
+			if fingerprint("a.grouped.example.com") == fingerprint("c.grouped.example.com") {
+				t.Error("c.grouped.example.com does not have its own certificate")
+			}
+			if fingerprint("a.grouped.example.com") != fingerprint("b.grouped.example.com") {
+				t.Error("hosts without a certificate do not share the default one")
+			}
+		})
+	}
 }
