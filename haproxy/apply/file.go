@@ -52,45 +52,6 @@ func (l *Loop) writeFile(text string) error {
 	return nil
 }
 
-// writeState keeps the text that HAProxy was started with.
-func (l *Loop) writeState(text string) error { return replace(l.loadedFile(), []byte(text), 0o600) }
-
-// readFile returns the configuration file; ok is false if there is none.
-func (l *Loop) readFile() (text *string) {
-	b, err := os.ReadFile(l.cfg.File)
-	if err != nil {
-		return nil
-	}
-	s := string(b)
-	return &s
-}
-
-// restoreFile puts back what the configuration file was before.
-func (l *Loop) restoreFile(previous *string) {
-	var err error
-	if previous == nil {
-		err = os.Remove(l.cfg.File)
-		l.written = ""
-	} else {
-		err = l.writeFile(*previous)
-	}
-	if err != nil {
-		l.log.Error("previous configuration not restored", zap.Error(err))
-	}
-}
-
-// writeCandidate writes a text beside the configuration file, to be checked.
-func (l *Loop) writeCandidate(text string) (path string, err error) {
-	path = l.cfg.File + ".candidate"
-	return path, replace(path, []byte(text), fileMode)
-}
-
-func (l *Loop) removeCandidate(path string) {
-	if err := os.Remove(path); err != nil {
-		l.log.Warn("checked file not removed", zap.Error(err))
-	}
-}
-
 // flushLater lets the file follow a runtime change, at most once in an interval.
 func (l *Loop) flushLater() {
 	if l.dirty {
