@@ -22,8 +22,8 @@ func (l *Loop) writeCandidate(d Desired) (path string, remove func(), err error)
 	var written []string
 	remove = func() {
 		for _, p := range written {
-			if err := os.Remove(p); err != nil {
-				l.log.Warn("checked file not removed", zap.Error(err))
+			if removeErr := os.Remove(p); removeErr != nil {
+				l.log.Warn("checked file not removed", zap.Error(removeErr))
 			}
 		}
 	}

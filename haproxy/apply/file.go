@@ -43,15 +43,6 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// writeFile replaces the configuration file.
-func (l *Loop) writeFile(text string) error {
-	if err := replace(l.cfg.File, []byte(text), fileMode); err != nil {
-		return err
-	}
-	l.written = text
-	return nil
-}
-
 // flushLater lets the file follow a runtime change, at most once in an interval.
 func (l *Loop) flushLater() {
 	if l.dirty {
@@ -76,8 +67,12 @@ func (l *Loop) writeRunning() {
 	if text == l.written {
 		return
 	}
-	if err := l.writeFile(text); err != nil {
+	previous, err := write(nil, l.cfg.File, text)
+	if err != nil {
 		l.log.Error("configuration not written, trying again", zap.Error(err))
 		l.flushLater()
+		return
 	}
+	l.written = text
+	l.keep(previous)
 }

@@ -30,6 +30,9 @@ type Config struct {
 	StopTimeout time.Duration
 	// SkipValidation leaves out "haproxy -c".
 	SkipValidation bool
+	// ArchiveVersions is how many earlier versions are kept of each written file, in
+	// the folder archive of StateDir; 0 and 1 both mean one (contract 1.2).
+	ArchiveVersions int
 	// Again is called when an attempt that came later than its Apply found
 	// something refused or taken, so that the text should be made again, or did
 	// well what Apply had answered with an error. It must not block. Nil means

@@ -59,7 +59,11 @@ func (l *Loop) verdict(d Desired) []Refusal {
 	return l.refused
 }
 
-func (l *Loop) refuse(d Desired, refused []Refusal) { l.refusedOf, l.refused = d, refused }
+// refuse remembers a verdict and keeps the text that it is about.
+func (l *Loop) refuse(d Desired, refused []Refusal) {
+	l.refusedOf, l.refused = d, refused
+	l.keepRefused(d.Text)
+}
 
 // refusals turns alerts about a file into refusals. Alerts without a place in it
 // count only when they name a section; the rest are summaries. A place in another

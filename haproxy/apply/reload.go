@@ -109,6 +109,7 @@ func (l *Loop) tryLoad(ctx context.Context, d Desired, config haproxy.Config, re
 		}
 		return result, err
 	}
+	l.keep(previous)
 	l.last = time.Now()
 	l.metrics.reloads.WithLabelValues("ok").Inc()
 	result.Method = MethodReload

@@ -147,6 +147,7 @@ func (l *Loop) startDesired(ctx context.Context) (Result, error) {
 		}
 		return result, err
 	}
+	l.keep(previous)
 	result.Method = MethodStart
 	l.loadedNow(ctx, l.desired, l.wanted)
 	return result, nil
@@ -188,7 +189,9 @@ func (l *Loop) startLast(ctx context.Context) bool {
 		if taken, _ := l.takenBinds(config.Binds()); len(taken) > 0 {
 			continue
 		}
-		if _, err = l.writeFiles(d); err != nil {
+		previous, err := l.writeFiles(d)
+		l.keep(previous)
+		if err != nil {
 			l.log.Error("last good configuration not written", zap.Error(err))
 			return false
 		}
