@@ -126,7 +126,7 @@ func (c *Controller) round(ctx context.Context, services []discovery.Service, gi
 	for _, p := range proxies {
 		r.Endpoints += len(p.Endpoints)
 	}
-	result, err := c.applier.Apply(ctx, apply.Desired{Text: text.Config})
+	result, err := c.applier.Apply(ctx, apply.Desired{Text: text.Config, Files: text.Files})
 	r.Method, r.Reasons, r.Adds, r.Removes = result.Method, result.Reasons, result.Adds, result.Removes
 	again := c.noteTaken(result.Taken, proxies)
 	if len(result.Refused) > 0 {
@@ -174,7 +174,8 @@ func (c *Controller) Failed(ctx context.Context, _ error) {
 	}
 	started, err := c.applier.StartLast(ctx)
 	if err == nil && !started {
-		_, err = c.applier.Apply(ctx, apply.Desired{Text: c.renderer.Render(nil).Config})
+		text := c.renderer.Render(nil)
+		_, err = c.applier.Apply(ctx, apply.Desired{Text: text.Config, Files: text.Files})
 	}
 	if err != nil {
 		c.log.Error("haproxy not started", zap.Error(err))

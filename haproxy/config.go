@@ -11,6 +11,9 @@ import (
 type Config struct {
 	// Sections are in file order.
 	Sections []Section
+	// Files are the files beside the text that it reads, by name. Parse gives
+	// none; see WithFiles.
+	Files []File
 }
 
 // Section is one section of a configuration.

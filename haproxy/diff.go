@@ -19,6 +19,7 @@ import (
 func Diff(running, desired Config, v Version) Plan {
 	d := differ{version: v, running: running}
 	d.sections(running, desired)
+	d.files(running.Files, desired.Files)
 	slices.SortFunc(d.plan.Steps, compareSteps)
 	slices.SortFunc(d.plan.Reasons, compareReasons)
 	d.plan.Reasons = slices.Compact(d.plan.Reasons)

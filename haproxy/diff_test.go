@@ -309,3 +309,42 @@ func TestAfterIgnoresStepsForWhatIsNotThere(t *testing.T) {
 		t.Errorf("configuration (-want +got):\n%s", diff)
 	}
 }
+
+func TestDiffOfFiles(t *testing.T) {
+	t.Parallel()
+	file := func(name, text string) haproxy.File { return haproxy.File{Name: name, Text: text} }
+	for name, tt := range map[string]struct {
+		running, desired []haproxy.File
+		want             []string
+	}{
+		"equal files need nothing, in any order": {
+			running: []haproxy.File{file("a", "1"), file("b", "2")}, desired: []haproxy.File{file("b", "2"), file("a", "1")},
+		},
+		"another text is a reload": {
+			running: []haproxy.File{file("a", "1")}, desired: []haproxy.File{file("a", "2")}, want: []string{"file a changed"},
+		},
+		"a new file and one that goes are reloads": {
+			running: []haproxy.File{file("a", "")}, desired: []haproxy.File{file("b", "")},
+			want: []string{"file a is no longer wanted", "file b is new"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			running, desired := parse(t, backend(srvA)).WithFiles(tt.running), parse(t, backend(srvA)).WithFiles(tt.desired)
+			plan := haproxy.Diff(running, desired, version(2, 6))
+			var got []string
+			for _, r := range plan.Reasons {
+				if r.Code != haproxy.ReasonMapChanged {
+					t.Errorf("reason %+v", r)
+				}
+				got = append(got, r.Detail)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("reasons (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(running.Files, running.After(plan.Steps).Files); diff != "" {
+				t.Errorf("files after steps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,9 +1,43 @@
 package haproxy
 
+import (
+	"cmp"
+	"slices"
+)
+
 // File is a file that the configuration reads, such as a map.
 type File struct {
 	// Name is the base name; the file stands beside the configuration.
 	Name string
 	// Text is what it holds.
 	Text string
+}
+
+// WithFiles returns the configuration with the files that it reads. Their order
+// does not matter; each name must stand once.
+func (c Config) WithFiles(files []File) Config {
+	c.Files = slices.SortedFunc(slices.Values(files), func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	return c
+}
+
+// files compares the files of two configurations. HAProxy reads them when it loads
+// its configuration, so what differs needs a reload.
+func (d *differ) files(running, desired []File) {
+	before := make(map[string]string, len(running))
+	for _, f := range running {
+		before[f.Name] = f.Text
+	}
+	for _, f := range desired {
+		text, ok := before[f.Name]
+		delete(before, f.Name)
+		switch {
+		case !ok:
+			d.reason(ReasonMapChanged, "", "file %s is new", f.Name)
+		case text != f.Text:
+			d.reason(ReasonMapChanged, "", "file %s changed", f.Name)
+		}
+	}
+	for name := range before {
+		d.reason(ReasonMapChanged, "", "file %s is no longer wanted", name)
+	}
 }

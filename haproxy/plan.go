@@ -41,6 +41,7 @@ const (
 	ReasonServerAddress  = "server_address"
 	ReasonServerName     = "server_name"
 	ReasonServerInUse    = "server_in_use"
+	ReasonMapChanged     = "map_changed"
 )
 
 // StepKind says what a step does to its server.
@@ -116,7 +117,7 @@ func (c Config) After(steps []Step) Config {
 	for _, s := range steps {
 		byBackend[s.Backend] = append(byBackend[s.Backend], s)
 	}
-	out := Config{Sections: slices.Clone(c.Sections)}
+	out := Config{Sections: slices.Clone(c.Sections), Files: c.Files}
 	for i, sec := range out.Sections {
 		if sec.Kind != "backend" && sec.Kind != "listen" {
 			continue

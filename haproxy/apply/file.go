@@ -43,54 +43,6 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// writeFile replaces the configuration file.
-func (l *Loop) writeFile(text string) error {
-	if err := replace(l.cfg.File, []byte(text), fileMode); err != nil {
-		return err
-	}
-	l.written = text
-	return nil
-}
-
-// writeState keeps the text that HAProxy was started with.
-func (l *Loop) writeState(text string) error { return replace(l.loadedFile(), []byte(text), 0o600) }
-
-// readFile returns the configuration file; ok is false if there is none.
-func (l *Loop) readFile() (text *string) {
-	b, err := os.ReadFile(l.cfg.File)
-	if err != nil {
-		return nil
-	}
-	s := string(b)
-	return &s
-}
-
-// restoreFile puts back what the configuration file was before.
-func (l *Loop) restoreFile(previous *string) {
-	var err error
-	if previous == nil {
-		err = os.Remove(l.cfg.File)
-		l.written = ""
-	} else {
-		err = l.writeFile(*previous)
-	}
-	if err != nil {
-		l.log.Error("previous configuration not restored", zap.Error(err))
-	}
-}
-
-// writeCandidate writes a text beside the configuration file, to be checked.
-func (l *Loop) writeCandidate(text string) (path string, err error) {
-	path = l.cfg.File + ".candidate"
-	return path, replace(path, []byte(text), fileMode)
-}
-
-func (l *Loop) removeCandidate(path string) {
-	if err := os.Remove(path); err != nil {
-		l.log.Warn("checked file not removed", zap.Error(err))
-	}
-}
-
 // flushLater lets the file follow a runtime change, at most once in an interval.
 func (l *Loop) flushLater() {
 	if l.dirty {
@@ -115,8 +67,12 @@ func (l *Loop) writeRunning() {
 	if text == l.written {
 		return
 	}
-	if err := l.writeFile(text); err != nil {
+	previous, err := write(nil, l.cfg.File, text)
+	if err != nil {
 		l.log.Error("configuration not written, trying again", zap.Error(err))
 		l.flushLater()
+		return
 	}
+	l.written = text
+	l.keep(previous)
 }

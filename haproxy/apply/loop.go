@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
@@ -31,6 +30,9 @@ type Config struct {
 	StopTimeout time.Duration
 	// SkipValidation leaves out "haproxy -c".
 	SkipValidation bool
+	// ArchiveVersions is how many earlier versions are kept of each written file, in
+	// the folder archive of StateDir; 0 and 1 both mean one (contract 1.2).
+	ArchiveVersions int
 	// Again is called when an attempt that came later than its Apply found
 	// something refused or taken, so that the text should be made again, or did
 	// well what Apply had answered with an error. It must not block. Nil means
@@ -44,6 +46,9 @@ type Config struct {
 type Desired struct {
 	// Text is the text of the configuration file.
 	Text string
+	// Files are the files beside it that the text reads, such as maps. Names are
+	// plain base names, each once; the order does not matter.
+	Files []haproxy.File
 }
 
 // Methods of a Result.
@@ -129,16 +134,16 @@ type Loop struct {
 	// What follows is owned by Run.
 
 	running haproxy.Config   // what HAProxy runs
-	loaded  string           // the text it was started with
+	loaded  Desired          // what it was started with
 	desired Desired          // the newest text asked for
 	wanted  haproxy.Config   // the same, parsed
 	pending []haproxy.Reason // why a reload is due
 	leaving leaving
 
-	refusedText string // the text that refused is about
-	refused     []Refusal
+	refusedOf Desired // what refused is about
+	refused   []Refusal
 
-	written   string // what the file holds
+	written   string // what the configuration file holds
 	dirty     bool   // the file is behind
 	flush     *time.Timer
 	lastFlush time.Time
@@ -206,6 +211,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	if err := l.adopt(ctx); err != nil {
 		return errors.Join(err, l.close())
 	}
+	l.sweep()
 	l.publish()
 	for {
 		select {
@@ -312,9 +318,6 @@ func (l *Loop) end(ctx context.Context) error {
 	l.publish()
 	return errors.Join(err, l.close())
 }
-
-// loadedFile holds the text that HAProxy was started with.
-func (l *Loop) loadedFile() string { return filepath.Join(l.cfg.StateDir, "loaded.cfg") }
 
 // report logs and counts what an Apply did.
 func (l *Loop) report(r Result, err error, took time.Duration) {

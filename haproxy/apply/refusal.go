@@ -22,22 +22,22 @@ type Refusal struct {
 	Message string
 }
 
-// check lets HAProxy judge a text, cut into sections in c. The error is nil if it is
-// good; otherwise refused says what is wrong with it, or is nil if there is no
-// verdict. The verdict against the last refused text is remembered, so that passes
-// that bring the same text again cost no check.
-func (l *Loop) check(ctx context.Context, text string, c haproxy.Config) (refused []Refusal, err error) {
+// check lets HAProxy judge a configuration, cut into sections in c. The error is nil
+// if it is good; otherwise refused says what is wrong with it, or is nil if there is
+// no verdict. The verdict against the last refused one is remembered, so that passes
+// that bring the same again cost no check.
+func (l *Loop) check(ctx context.Context, d Desired, c haproxy.Config) (refused []Refusal, err error) {
 	if l.cfg.SkipValidation {
 		return nil, nil
 	}
-	if refused = l.verdict(text); refused != nil {
+	if refused = l.verdict(d); refused != nil {
 		return refused, errRefused(refused)
 	}
-	candidate, err := l.writeCandidate(text)
+	candidate, remove, err := l.writeCandidate(d)
+	defer remove()
 	if err != nil {
 		return nil, err
 	}
-	defer l.removeCandidate(candidate)
 	err = process.Check(ctx, l.cfg.Binary, candidate)
 	refusal, ok := errors.AsType[*process.CheckError](err)
 	if !ok {
@@ -47,19 +47,23 @@ func (l *Loop) check(ctx context.Context, text string, c haproxy.Config) (refuse
 	if len(refused) == 0 {
 		refused = []Refusal{{Message: refusal.Error()}}
 	}
-	l.refuse(text, refused)
+	l.refuse(d, refused)
 	return refused, errRefused(refused)
 }
 
-// verdict returns what HAProxy had against a text, or nil.
-func (l *Loop) verdict(text string) []Refusal {
-	if l.refusedText != text {
+// verdict returns what HAProxy had against a configuration, or nil.
+func (l *Loop) verdict(d Desired) []Refusal {
+	if !l.refusedOf.equal(d) {
 		return nil
 	}
 	return l.refused
 }
 
-func (l *Loop) refuse(text string, refused []Refusal) { l.refusedText, l.refused = text, refused }
+// refuse remembers a verdict and keeps the text that it is about.
+func (l *Loop) refuse(d Desired, refused []Refusal) {
+	l.refusedOf, l.refused = d, refused
+	l.keepRefused(d.Text)
+}
 
 // refusals turns alerts about a file into refusals. Alerts without a place in it
 // count only when they name a section; the rest are summaries. A place in another
@@ -89,12 +93,13 @@ func refusals(messages []process.Message, file string, c haproxy.Config) []Refus
 	return out
 }
 
-// withoutPlace takes the name of the file out of a message: it is that of a copy
-// that nobody can look at any more.
+// withoutPlace takes the names of candidates out of a message: they are those of
+// copies that nobody can look at any more.
 func withoutPlace(text string, m process.Message) string {
 	place := "[" + m.File + ":" + strconv.Itoa(m.Line) + "]"
 	text = strings.TrimPrefix(text, "parsing "+place+" : ")
-	return strings.ReplaceAll(strings.ReplaceAll(text, place, "line "+strconv.Itoa(m.Line)), m.File, "the file")
+	text = strings.ReplaceAll(strings.ReplaceAll(text, place, "line "+strconv.Itoa(m.Line)), m.File, "the file")
+	return strings.ReplaceAll(text, candidateSuffix, "")
 }
 
 func errRefused(refused []Refusal) error {

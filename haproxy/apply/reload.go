@@ -16,10 +16,14 @@ import (
 
 // apply does what is to be done for a text now.
 func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
-	wanted, err := haproxy.Parse(d.Text)
-	if err != nil {
-		return l.unreadable(ctx, d.Text, err)
+	if err := l.checkNames(d); err != nil {
+		return Result{Method: MethodFailed}, err
 	}
+	wanted, err := d.parse()
+	if err != nil {
+		return l.unreadable(ctx, d, err)
+	}
+	d.Files = wanted.Files
 	l.desired, l.wanted = d, wanted
 	if !l.process.Running() {
 		return l.bringUp(ctx)
@@ -44,14 +48,14 @@ func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
 		result.Method = MethodDeferred
 		return result, nil
 	}
-	return l.load(ctx, d.Text, wanted, result)
+	return l.load(ctx, d, wanted, result)
 }
 
 // unreadable answers for a text that cannot even be cut into sections: HAProxy says
 // which lines are to blame.
-func (l *Loop) unreadable(ctx context.Context, text string, reason error) (Result, error) {
+func (l *Loop) unreadable(ctx context.Context, d Desired, reason error) (Result, error) {
 	l.pending = []haproxy.Reason{{Code: reasonUnreadable, Detail: reason.Error()}}
-	refused, err := l.check(ctx, text, haproxy.Config{})
+	refused, err := l.check(ctx, d, haproxy.Config{})
 	if err == nil {
 		err = fmt.Errorf("desired text: %w", reason)
 	}
@@ -66,52 +70,52 @@ func (l *Loop) untilReload() time.Duration {
 	return time.Until(l.last.Add(max(l.cfg.MinReloadInterval, l.retry)))
 }
 
-// load lets HAProxy load a text, after everything that could go wrong has been
-// tried without it, and notes how that ended.
-func (l *Loop) load(ctx context.Context, text string, config haproxy.Config, result Result) (Result, error) {
+// load lets HAProxy load a configuration, after everything that could go wrong has
+// been tried without it, and notes how that ended.
+func (l *Loop) load(ctx context.Context, d Desired, config haproxy.Config, result Result) (Result, error) {
 	begin := time.Now()
-	result, err := l.tryLoad(ctx, text, config, result)
+	result, err := l.tryLoad(ctx, d, config, result)
 	result.Reload = time.Since(begin)
 	l.attempted, l.attemptErr = time.Now(), err
 	return result, err
 }
 
-func (l *Loop) tryLoad(ctx context.Context, text string, config haproxy.Config, result Result) (Result, error) {
+func (l *Loop) tryLoad(ctx context.Context, d Desired, config haproxy.Config, result Result) (Result, error) {
 	result.Method = MethodFailed
 	taken, err := l.takenBinds(newBinds(l.running, config))
 	if result.Taken = taken; len(taken) > 0 {
 		return result, err
 	}
-	refused, err := l.check(ctx, text, config)
+	refused, err := l.check(ctx, d, config)
 	if result.Refused = refused; err != nil {
 		if refused == nil {
 			l.failedReload()
 		}
 		return result, err
 	}
-	previous := l.readFile()
-	if previous == nil || *previous != text {
-		if err = l.writeFile(text); err != nil {
-			l.failedReload()
-			return result, err
-		}
+	previous, err := l.writeFiles(d)
+	if err != nil {
+		l.restore(previous)
+		l.failedReload()
+		return result, err
 	}
 	loaded, err := l.reloadProcess(ctx)
 	if err != nil {
-		l.restoreFile(previous)
+		l.restore(previous)
 		l.failedReload()
 		if errors.Is(err, runtime.ErrReloadFailed) {
 			result.Refused = refusals(process.ParseMessages(loaded.Log), l.cfg.File, config)
-			l.refuse(text, result.Refused)
+			l.refuse(d, result.Refused)
 		}
 		return result, err
 	}
+	l.keep(previous)
 	l.last = time.Now()
 	l.metrics.reloads.WithLabelValues("ok").Inc()
 	result.Method = MethodReload
 	adds, removes := count(l.running, config)
 	result.Adds, result.Removes = result.Adds+adds, result.Removes+removes
-	l.loadedNow(ctx, text, config)
+	l.loadedNow(ctx, d, config)
 	return result, nil
 }
 
@@ -230,28 +234,28 @@ func (l *Loop) loadFile(ctx context.Context) {
 	if err == nil || len(r.Refused)+len(r.Taken) > 0 {
 		l.asked = "" // otherwise the retry timer runs
 	}
-	if err == nil && l.desired.Text != "" && l.desired.Text != l.loaded {
+	if err == nil && l.desired.Text != "" && !l.desired.equal(l.loaded) {
 		l.reapply(ctx)
 	}
 }
 
 func (l *Loop) tryFile(ctx context.Context, result Result) (Result, error) {
-	text := l.readFile()
-	if text == nil {
+	d, err := l.readFiles()
+	if err != nil {
 		result.Method = MethodFailed
 		l.failedReload()
-		return result, fmt.Errorf("read %s: %w", l.cfg.File, ErrNotRegular)
+		return result, err
 	}
-	config, err := haproxy.Parse(*text)
+	config, err := d.parse()
 	if err != nil { // let HAProxy say what is wrong
-		refused, checkErr := l.check(ctx, *text, config)
+		refused, checkErr := l.check(ctx, d, config)
 		if checkErr == nil {
 			checkErr = err
 		}
 		l.attempted, l.attemptErr, l.asked = time.Now(), checkErr, ""
 		return Result{Method: MethodFailed, Refused: refused}, checkErr
 	}
-	return l.load(ctx, *text, config, result)
+	return l.load(ctx, d, config, result)
 }
 
 // newBinds returns the binds that only the second configuration has.

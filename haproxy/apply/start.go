@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"go.uber.org/zap"
@@ -54,17 +53,18 @@ func (l *Loop) adopt(ctx context.Context) error {
 // does when the file says more than servers could have changed since: then the file
 // may have been loaded without anybody having noted that.
 func (l *Loop) learn(ctx context.Context) {
-	l.loaded, l.running = "", haproxy.Config{}
-	loaded, err := os.ReadFile(l.loadedFile())
+	l.loaded, l.running = Desired{}, haproxy.Config{}
+	loaded, err := l.readLoaded()
 	if err != nil {
 		l.log.Warn("not known what haproxy was started with, it will be reloaded", zap.Error(err))
 		return
 	}
-	config, err := haproxy.Parse(string(loaded))
+	config, err := loaded.parse()
 	if err != nil {
 		l.log.Warn("not known what haproxy was started with, it will be reloaded", zap.Error(err))
 		return
 	}
+	l.loaded.Files = loaded.Files // names the files to look at
 	onDisk, err := l.parseFile()
 	switch {
 	case errors.As(err, new(*fs.PathError)) && !errors.Is(err, fs.ErrNotExist):
@@ -74,20 +74,20 @@ func (l *Loop) learn(ctx context.Context) {
 		l.log.Warn("not known whether haproxy has loaded its file, it will be reloaded", zap.Error(err))
 		return
 	}
-	l.loaded, l.running = string(loaded), onDisk
+	l.loaded, l.running = loaded, onDisk
 	if err := l.reconcile(ctx); err != nil {
 		l.log.Warn("servers of the adopted haproxy are not known, it will be reloaded", zap.Error(err))
 		l.running = haproxy.Config{}
 	}
 }
 
-// parseFile reads the configuration file.
+// parseFile reads the configuration file and those that it reads.
 func (l *Loop) parseFile() (haproxy.Config, error) {
-	text, err := os.ReadFile(l.cfg.File)
+	d, err := l.readFiles()
 	if err != nil {
-		return haproxy.Config{}, fmt.Errorf("read file of haproxy: %w", err)
+		return haproxy.Config{}, err
 	}
-	config, err := haproxy.Parse(string(text))
+	config, err := d.parse()
 	if err != nil {
 		return haproxy.Config{}, fmt.Errorf("parse %s: %w", l.cfg.File, err)
 	}
@@ -131,23 +131,25 @@ func (l *Loop) startDesired(ctx context.Context) (Result, error) {
 	if result.Taken = taken; len(taken) > 0 {
 		return result, err
 	}
-	if result.Refused = l.verdict(l.desired.Text); len(result.Refused) > 0 {
+	if result.Refused = l.verdict(l.desired); len(result.Refused) > 0 {
 		return result, errRefused(result.Refused)
 	}
-	previous := l.readFile()
-	if err := l.writeFile(l.desired.Text); err != nil {
+	previous, err := l.writeFiles(l.desired)
+	if err != nil {
+		l.restore(previous)
 		return result, err
 	}
 	if err := l.start(ctx); err != nil {
-		l.restoreFile(previous)
+		l.restore(previous)
 		if start, ok := errors.AsType[*process.StartError](err); ok {
 			result.Refused = refusals(process.ParseMessages(start.Output), l.cfg.File, l.wanted)
-			l.refuse(l.desired.Text, result.Refused)
+			l.refuse(l.desired, result.Refused)
 		}
 		return result, err
 	}
+	l.keep(previous)
 	result.Method = MethodStart
-	l.loadedNow(ctx, l.desired.Text, l.wanted)
+	l.loadedNow(ctx, l.desired, l.wanted)
 	return result, nil
 }
 
@@ -172,33 +174,32 @@ func (l *Loop) start(ctx context.Context) error {
 	return err
 }
 
-// startLast starts HAProxy with a text that it is known to take: the file, or
-// what it was last loaded with.
+// startLast starts HAProxy with what it is known to take: the files, or what it was
+// last loaded with.
 func (l *Loop) startLast(ctx context.Context) bool {
-	for _, path := range []string{l.cfg.File, l.loadedFile()} {
-		b, err := os.ReadFile(path)
-		text := string(b)
-		if err != nil || l.verdict(text) != nil {
+	for _, read := range []func() (Desired, error){l.readFiles, l.readLoaded} {
+		d, err := read()
+		if err != nil || l.verdict(d) != nil {
 			continue
 		}
-		config, err := haproxy.Parse(text)
+		config, err := d.parse()
 		if err != nil {
 			continue
 		}
 		if taken, _ := l.takenBinds(config.Binds()); len(taken) > 0 {
 			continue
 		}
-		if path != l.cfg.File {
-			if err := l.writeFile(text); err != nil {
-				l.log.Error("last good configuration not written", zap.Error(err))
-				return false
-			}
+		previous, err := l.writeFiles(d)
+		l.keep(previous)
+		if err != nil {
+			l.log.Error("last good configuration not written", zap.Error(err))
+			return false
 		}
-		if err := l.start(ctx); err != nil {
+		if err = l.start(ctx); err != nil {
 			l.log.Error("haproxy not started with the last good configuration", zap.Error(err))
 			continue
 		}
-		l.loadedNow(ctx, text, config)
+		l.loadedNow(ctx, d, config)
 		l.log.Info("haproxy started with the last good configuration")
 		return true
 	}
@@ -246,14 +247,14 @@ func (l *Loop) restart(ctx context.Context) {
 	l.restartLater()
 }
 
-// loadedNow notes that HAProxy runs a text from its start or a reload on.
-func (l *Loop) loadedNow(ctx context.Context, text string, config haproxy.Config) {
-	l.loaded, l.running, l.written = text, config, text
+// loadedNow notes that HAProxy runs a configuration from its start or a reload on.
+func (l *Loop) loadedNow(ctx context.Context, d Desired, config haproxy.Config) {
+	l.loaded, l.running, l.written = d, config, d.Text
 	l.pending, l.retry, l.asked, l.down = nil, 0, "", false
 	l.up = time.Now()
 	l.reload.Stop()
 	l.leaving.clear()
-	if err := l.writeState(text); err != nil {
+	if err := l.writeLoaded(d); err != nil {
 		l.log.Error("state not written", zap.Error(err))
 	}
 	if err := l.reconcile(ctx); err != nil {

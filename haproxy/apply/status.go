@@ -42,9 +42,9 @@ func (l *Loop) Status() Status {
 // publish makes the loop's state visible.
 func (l *Loop) publish() {
 	s := Status{
-		Running: l.process.Running(), Loaded: l.loaded, Leaving: len(l.leaving.servers), LastReload: l.attempted,
+		Running: l.process.Running(), Loaded: l.loaded.Text, Leaving: len(l.leaving.servers), LastReload: l.attempted,
 		Workers: l.workers, OldWorkers: l.oldWorkers,
-		InSync: l.process.Running() && l.desired.Text != "" && len(l.pending) == 0 && l.verdict(l.desired.Text) == nil,
+		InSync: l.process.Running() && l.desired.Text != "" && len(l.pending) == 0 && l.verdict(l.desired) == nil,
 	}
 	if l.attemptErr != nil {
 		s.LastReloadError = l.attemptErr.Error()

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"mlb/haproxy/runtime"
 )
 
 // StartError is a start that HAProxy gave up or did not finish.
@@ -109,6 +111,12 @@ func (p *Process) launch() (*master, error) {
 	return p.watch(s.identity, cmd), nil
 }
 
+// firstPatience is how long the first question to a starting worker may take. From
+// HAProxy 3.1 on the master lists a worker that it cannot reach yet, and a question
+// to that one is never answered. Each further question may take twice as long: a
+// large configuration is slow, and the master takes only ten connections.
+const firstPatience = 250 * time.Millisecond
+
 // awaitAnswer waits until master and worker answer. A master that has not finished
 // starting drops connections.
 func (p *Process) awaitAnswer(ctx context.Context, m *master) error {
@@ -116,7 +124,7 @@ func (p *Process) awaitAnswer(ctx context.Context, m *master) error {
 	defer cancel()
 	ticker := time.NewTicker(answerPoll)
 	defer ticker.Stop()
-	last := ErrHung
+	last, patience := ErrHung, firstPatience
 	for {
 		select {
 		case <-m.exited:
@@ -127,15 +135,23 @@ func (p *Process) awaitAnswer(ctx context.Context, m *master) error {
 		}
 		procs, err := p.socket.Processes(ctx)
 		if err == nil && len(procs.Workers) > 0 {
-			_, err = p.socket.Info(ctx)
-			if err == nil {
+			if err = p.askWorker(ctx, patience); err == nil {
 				return nil
 			}
+			patience = min(2*patience, runtime.CallTimeout)
 		}
 		if err != nil {
 			last = err
 		}
 	}
+}
+
+// askWorker returns nil when the worker answers in time.
+func (p *Process) askWorker(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	_, err := p.socket.Info(ctx)
+	return err
 }
 
 // ownSession keeps HAProxy away from the signals of our terminal.

@@ -1,0 +1,110 @@
+package apply
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+)
+
+// candidateSuffix marks files that are written to be checked only.
+const candidateSuffix = ".candidate"
+
+// writeCandidate writes a configuration beside the one that serves, to be checked:
+// its text, and the files whose texts differ from those that are there. The text
+// names the candidates of these, line by line as it was (contract 7). remove takes
+// all of it away again; it must be called, also after an error.
+func (l *Loop) writeCandidate(d Desired) (path string, remove func(), err error) {
+	var written []string
+	remove = func() {
+		for _, p := range written {
+			if removeErr := os.Remove(p); removeErr != nil {
+				l.log.Warn("checked file not removed", zap.Error(removeErr))
+			}
+		}
+	}
+	text := d.Text
+	for _, f := range d.Files {
+		if now := readText(l.beside(f.Name)); now != nil && *now == f.Text {
+			continue
+		}
+		candidate := l.beside(f.Name) + candidateSuffix
+		if err = replace(candidate, []byte(f.Text), fileMode); err != nil {
+			return "", remove, err
+		}
+		written = append(written, candidate)
+		text = renamed(text, filepath.Dir(l.cfg.File)+"/"+f.Name, candidateSuffix)
+	}
+	path = l.cfg.File + candidateSuffix
+	if err = replace(path, []byte(text), fileMode); err != nil {
+		return "", remove, err
+	}
+	written = append(written, path)
+	return path, remove, nil
+}
+
+// sweep removes what an mlb that was killed while it wrote has left: candidates, and
+// temporary files beside the ones that were to be replaced (D45).
+func (l *Loop) sweep() {
+	targets := []string{l.cfg.File, l.loadedFile()}
+	loaded, err := l.readLoaded()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		l.log.Warn("leftovers not looked for", zap.Error(err))
+	}
+	for _, f := range loaded.Files {
+		targets = append(targets, l.beside(f.Name), filepath.Join(l.loadedFiles(), f.Name))
+	}
+	for _, t := range targets {
+		for _, path := range slices.Concat(temporaries(t), temporaries(t+candidateSuffix), []string{t + candidateSuffix}) {
+			if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+				continue
+			}
+			if err := os.Remove(path); err != nil {
+				l.log.Warn("leftover not removed", zap.Error(err))
+			}
+		}
+	}
+}
+
+// temporaries returns the files that replacing one has left: its name, hidden, with a
+// number behind it.
+func temporaries(path string) []string {
+	dir, base := filepath.Split(path)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), "."+base)
+		if ok && number != "" && strings.Trim(number, "0123456789") == "" {
+			out = append(out, filepath.Join(dir, e.Name()))
+		}
+	}
+	return out
+}
+
+// renamed adds a suffix to a path wherever it stands in the text as a whole.
+func renamed(text, path, suffix string) string {
+	inPath := func(c byte) bool {
+		return c == '.' || c == '_' || c == '-' || c == '/' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+	}
+	var b strings.Builder
+	for {
+		before, after, found := strings.Cut(text, path)
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		b.WriteString(path)
+		longer := before != "" && inPath(before[len(before)-1]) || after != "" && inPath(after[0])
+		if !longer {
+			b.WriteString(suffix)
+		}
+		text = after
+	}
+}

@@ -1,0 +1,178 @@
+package apply
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+
+	"mlb/haproxy"
+)
+
+// ErrFileName is returned for a file of a Desired that could not stand beside the
+// configuration. Trying again does not help.
+var ErrFileName = errors.New("not the plain name of another file")
+
+// equal reports whether two configurations are the same.
+func (d Desired) equal(o Desired) bool { return d.Text == o.Text && slices.Equal(d.Files, o.Files) }
+
+// parse cuts the text into sections.
+func (d Desired) parse() (haproxy.Config, error) {
+	config, err := haproxy.Parse(d.Text)
+	return config.WithFiles(d.Files), err
+}
+
+// checkNames refuses names of files that lead elsewhere.
+func (l *Loop) checkNames(d Desired) error {
+	seen := map[string]bool{filepath.Base(l.cfg.File): true}
+	for _, f := range d.Files {
+		if seen[f.Name] || f.Name != filepath.Base(f.Name) || strings.HasPrefix(f.Name, ".") {
+			return fmt.Errorf("file %q beside the configuration: %w", f.Name, ErrFileName)
+		}
+		seen[f.Name] = true
+	}
+	return nil
+}
+
+// beside returns where a file of a Desired stands.
+func (l *Loop) beside(name string) string { return filepath.Join(filepath.Dir(l.cfg.File), name) }
+
+// replaced is what a file was before it was written; nil: it was not there.
+type replaced struct {
+	path string
+	text *string
+}
+
+// writeFiles writes what differs from what is there: first the files that the text
+// reads, then the configuration file. It returns what was replaced, also with an
+// error, for restore.
+func (l *Loop) writeFiles(d Desired) (previous []replaced, err error) {
+	for _, f := range d.Files {
+		if previous, err = write(previous, l.beside(f.Name), f.Text); err != nil {
+			return previous, err
+		}
+	}
+	if previous, err = write(previous, l.cfg.File, d.Text); err != nil {
+		return previous, err
+	}
+	l.written = d.Text
+	return previous, nil
+}
+
+// write replaces one file if its text is another, and notes what it was.
+func write(previous []replaced, path, text string) ([]replaced, error) {
+	was := replaced{path, readText(path)}
+	if was.text != nil && *was.text == text {
+		return previous, nil
+	}
+	if err := replace(path, []byte(text), fileMode); err != nil {
+		return previous, err
+	}
+	return append(previous, was), nil
+}
+
+// restore puts back what was replaced, the configuration file first.
+func (l *Loop) restore(previous []replaced) {
+	for _, p := range slices.Backward(previous) {
+		var err error
+		if p.text == nil {
+			err = os.Remove(p.path)
+		} else {
+			err = replace(p.path, []byte(*p.text), fileMode)
+		}
+		if err != nil {
+			l.log.Error("previous file not restored", zap.Error(err))
+		}
+	}
+	l.written = ""
+	if text := readText(l.cfg.File); text != nil {
+		l.written = *text
+	}
+}
+
+// readText returns what a file holds, or nil if it cannot be read.
+func readText(path string) *string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	text := string(b)
+	return &text
+}
+
+// readFiles reads what is on disk, whoever wrote it. Which files the configuration
+// reads is known from what was loaded last and from what was asked for; one that is
+// not there is left out.
+func (l *Loop) readFiles() (Desired, error) {
+	text, err := os.ReadFile(l.cfg.File)
+	if err != nil {
+		return Desired{}, fmt.Errorf("read file of haproxy: %w", err)
+	}
+	d := Desired{Text: string(text)}
+	for _, f := range slices.Concat(l.loaded.Files, l.desired.Files) {
+		known := slices.ContainsFunc(d.Files, func(o haproxy.File) bool { return o.Name == f.Name })
+		if now := readText(l.beside(f.Name)); now != nil && !known {
+			d.Files = append(d.Files, haproxy.File{Name: f.Name, Text: *now})
+		}
+	}
+	slices.SortFunc(d.Files, func(a, b haproxy.File) int { return strings.Compare(a.Name, b.Name) })
+	return d, nil
+}
+
+// loadedFile holds the text that HAProxy was started with, loadedFiles the files that
+// it read then.
+func (l *Loop) loadedFile() string  { return filepath.Join(l.cfg.StateDir, "loaded.cfg") }
+func (l *Loop) loadedFiles() string { return filepath.Join(l.cfg.StateDir, "loaded.files") }
+
+// writeLoaded keeps what HAProxy was started with. If it is not finished, what is on
+// disk differs from it, and the next mlb reloads.
+func (l *Loop) writeLoaded(d Desired) error {
+	kept, err := os.ReadDir(l.loadedFiles())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read kept files: %w", err)
+	}
+	if len(d.Files) > 0 {
+		if err := os.MkdirAll(l.loadedFiles(), 0o700); err != nil {
+			return fmt.Errorf("make folder: %w", err)
+		}
+	}
+	for _, f := range d.Files {
+		if err := replace(filepath.Join(l.loadedFiles(), f.Name), []byte(f.Text), 0o600); err != nil {
+			return err
+		}
+	}
+	for _, e := range kept {
+		if !slices.ContainsFunc(d.Files, func(f haproxy.File) bool { return f.Name == e.Name() }) {
+			if err := os.Remove(filepath.Join(l.loadedFiles(), e.Name())); err != nil {
+				return fmt.Errorf("remove kept file: %w", err)
+			}
+		}
+	}
+	return replace(l.loadedFile(), []byte(d.Text), 0o600)
+}
+
+// readLoaded reads what HAProxy was last started with.
+func (l *Loop) readLoaded() (Desired, error) {
+	text, err := os.ReadFile(l.loadedFile())
+	if err != nil {
+		return Desired{}, fmt.Errorf("read loaded configuration: %w", err)
+	}
+	d := Desired{Text: string(text)}
+	kept, err := os.ReadDir(l.loadedFiles())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return d, fmt.Errorf("read loaded files: %w", err)
+	}
+	for _, e := range kept {
+		b, err := os.ReadFile(filepath.Join(l.loadedFiles(), e.Name()))
+		if err != nil {
+			return d, fmt.Errorf("read loaded files: %w", err)
+		}
+		d.Files = append(d.Files, haproxy.File{Name: e.Name(), Text: string(b)})
+	}
+	return d, nil
+}
