@@ -81,7 +81,7 @@ func (f *foreign) run(t *testing.T) {
 	cfg := loopConfig(f.dir, f.binary)
 	cfg.Command = process.NewCommand(f.command, zap.NewNop())
 	cfg.Again = func() { f.again.Add(1) }
-	f.Loop = apply.NewForeign(cfg, process.NewForeign(f.dir), f.socket, haproxy.Version{Major: 2, Minor: 6}, zap.NewNop(),
+	f.Loop = apply.NewForeign(cfg, process.NewForeign(f.dir, f.command.Names), f.socket, haproxy.Version{Major: 2, Minor: 6}, zap.NewNop(),
 		apply.NewMetrics(prometheus.NewRegistry()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -21,13 +21,14 @@ var ErrForeign = errors.New("haproxy is somebody else's")
 // or stopped, and taken to be running. Make it with NewForeign. Methods are for one
 // goroutine at a time.
 type Foreign struct {
-	lock *flock.Flock
+	lock  *flock.Flock
+	names []string
 }
 
 // NewForeign returns a Foreign. stateDir is an existing folder; Adopt locks it, as it
-// does for a [Process].
-func NewForeign(stateDir string) *Foreign {
-	return &Foreign{lock: flock.New(filepath.Join(stateDir, "haproxy.lock"), flock.SetPermissions(0o600))}
+// does for a [Process]. names are the names of HAProxy's program.
+func NewForeign(stateDir string, names []string) *Foreign {
+	return &Foreign{names: names, lock: flock.New(filepath.Join(stateDir, "haproxy.lock"), flock.SetPermissions(0o600))}
 }
 
 // Adopt takes the lock and reports true. [ErrLocked] is worth a retry.
@@ -55,8 +56,8 @@ func (f *Foreign) Exited() <-chan struct{} { return nil }
 // Running returns true.
 func (f *Foreign) Running() bool { return true }
 
-// PIDs returns nil.
-func (f *Foreign) PIDs() []int { return nil }
+// PIDs returns the processes of HAProxy on this machine, whoever runs them.
+func (f *Foreign) PIDs() []int { return living(population(f.names)) }
 
 // Close gives up the lock.
 func (f *Foreign) Close() error {
