@@ -15,6 +15,7 @@ IMAGE    ?= mlb:latest
 # Each entry is a package, or a package and the program it is needed for.
 DEMO_PACKAGES := haproxy:haproxy redis-server:redis-server redis-tools:redis-cli \
 	mariadb-server:mariadbd mariadb-client:mariadb curl:curl ca-certificates
+MATRIX_PACKAGES := libcap2-bin:setcap
 TEST_PACKAGES := $(DEMO_PACKAGES) iproute2:ip gcc:gcc libc6-dev
 IMAGE_PACKAGES := docker.io:docker debootstrap:debootstrap
 
@@ -49,6 +50,11 @@ unit: ## run the tests that need no other program, quickly
 .PHONY: race
 race: packages ## run all tests with the race detector, none skipped
 	CI=true go test -race -shuffle=on -timeout 12m ./...
+
+.PHONY: matrix
+matrix: packages ## run the tests that use HAProxy with each version of scripts/matrix.versions (SUITE=NAME for one)
+	@scripts/ensure-packages $(MATRIX_PACKAGES)
+	scripts/matrix $(SUITE)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)

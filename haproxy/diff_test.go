@@ -195,8 +195,10 @@ func TestServerOptionsByVersion(t *testing.T) {
 		taken bool
 	}{
 		"a check from the beginning":        {"check inter 2s fall 3 rise 2 port 9", version(2, 6), true},
-		"shard not before 2.8":              {"shard 1", version(2, 7), false},
-		"shard from 2.8":                    {"shard 1", version(2, 8), true},
+		"shard not before 2.7":              {"shard 1", version(2, 6), false},
+		"shard from 2.7":                    {"shard 1", version(2, 7), true},
+		"enabled before 3.0":                {"enabled", version(2, 9), true},
+		"enabled not from 3.0 on":           {"enabled", version(3, 0), false},
 		"cookie not before 3.0":             {"cookie abc", version(2, 9), false},
 		"cookie from 3.0":                   {"cookie abc", version(3, 0), true},
 		"cookie later":                      {"cookie abc", version(4, 0), true},

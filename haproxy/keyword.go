@@ -23,37 +23,47 @@ type keywordSpec struct {
 	// since is the first branch whose "add server" command takes the option;
 	// the zero value means that none does.
 	since Version
+	// until is the first branch whose command no longer takes it; zero means that
+	// all later ones do.
+	until Version
 }
 
 // option returns what is known about an option of server lines (HAProxy's manual,
 // section 5.2) and since when the add server command takes it (management guide,
-// section 9.3, and measured on 2.6). An option that is not here makes a server
+// section 9.3, and measured on 2.6, 3.0 and 3.2). An option that is not here makes a server
 // that only a reload can add. So do crt and crl-file: the command takes them, but
 // reads no file that HAProxy did not read at its start.
 func option(name string) (spec keywordSpec, ok bool) {
 	base := Version{2, 6}
 	switch name {
 	case "agent-check", "allow-0rtt", "backup", "check", "check-send-proxy", "check-ssl", "check-via-socks4",
-		"disabled", "enabled", "force-sslv3", "force-tlsv10", "force-tlsv11", "force-tlsv12", "force-tlsv13",
+		"disabled", "force-sslv3", "force-tlsv10", "force-tlsv11", "force-tlsv12", "force-tlsv13",
 		"no-backup", "no-send-proxy", "no-send-proxy-v2", "no-ssl-reuse", "no-sslv3", "no-tls-tickets",
 		"no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13", "send-proxy", "send-proxy-v2", "send-proxy-v2-ssl",
 		"send-proxy-v2-ssl-cn", "ssl", "tfo", "tls-tickets":
-		return keywordSpec{0, base}, true
+		return keywordSpec{since: base}, true
 	case "addr", "agent-addr", "agent-inter", "agent-port", "agent-send", "alpn", "ca-file", "check-alpn",
 		"check-proto", "check-sni", "ciphers", "ciphersuites", "downinter", "error-limit", "fall", "fastinter",
 		"id", "inter", "maxconn", "maxqueue", "minconn", "npn", "observe", "on-error", "on-marked-down",
 		"on-marked-up", "pool-low-conn", "pool-max-conn", "pool-purge-delay", "port", "proto",
 		"proxy-v2-options", "rise", "slowstart", "sni", "source", "ssl-max-ver", "ssl-min-ver", "track",
 		"verify", "verifyhost", "weight", "ws":
-		return keywordSpec{1, base}, true
+		return keywordSpec{args: 1, since: base}, true
+	case "enabled":
+		return keywordSpec{since: base, until: Version{3, 0}}, true
 	case "shard":
-		return keywordSpec{1, Version{2, 8}}, true
-	case "cookie":
-		return keywordSpec{1, Version{3, 0}}, true
-	case "no-agent-check", "no-check", "no-check-ssl", "no-ssl", "no-verifyhost", "ssl-reuse", "stick",
-		"strict-maxconn":
+		return keywordSpec{args: 1, since: Version{2, 7}}, true
+	case "cookie", "guid", "hash-key":
+		return keywordSpec{args: 1, since: Version{3, 0}}, true
+	case "init-state":
+		return keywordSpec{args: 1, since: Version{3, 1}}, true
+	case "idle-ping":
+		return keywordSpec{args: 1, since: Version{3, 2}}, true
+	case "strict-maxconn":
+		return keywordSpec{since: Version{3, 2}}, true
+	case "no-agent-check", "no-check", "no-check-ssl", "no-ssl", "no-verifyhost", "ssl-reuse", "stick":
 		return keywordSpec{}, true
-	case "crl-file", "crt", "guid", "hash-key", "idle-ping", "init-addr", "init-state", "log-bufsize", "log-proto",
+	case "crl-file", "crt", "init-addr", "log-bufsize", "log-proto",
 		"max-reuse", "namespace", "redir", "resolve-net", "resolve-opts", "resolve-prefer", "resolvers", "socks4",
 		"tcp-ut":
 		return keywordSpec{args: 1}, true
@@ -71,6 +81,8 @@ func (k Keyword) addable(v Version) string {
 	switch {
 	case spec.since == Version{}:
 		return fmt.Sprintf("server option %s is not taken by add server", k.Name)
+	case spec.until != Version{} && v.AtLeast(spec.until.Major, spec.until.Minor):
+		return fmt.Sprintf("server option %s is not taken by add server from HAProxy %s on", k.Name, spec.until)
 	case !v.AtLeast(spec.since.Major, spec.since.Minor):
 		return fmt.Sprintf("server option %s needs HAProxy %s or later", k.Name, spec.since)
 	case !commandSafe(k.Args):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -188,7 +189,12 @@ func newSource(cfg Config, reg prometheus.Registerer, log *zap.Logger) (*source,
 }
 
 // probe looks at the HAProxy binary and says which one is needed if it will not
-// do.
+// do. Somebody else's HAProxy may be elsewhere if nothing is to be checked with it;
+// then it is taken for the oldest that is known to do.
 func probe(ctx context.Context, cfg Config) (process.Features, error) {
-	return process.Probe(ctx, cfg.HAProxyBinary)
+	features, err := process.Probe(ctx, cfg.HAProxyBinary)
+	if errors.Is(err, process.ErrMissing) && cfg.foreign() && cfg.SkipValidation {
+		return process.Features{Major: 2, Minor: 6, Exporter: true}, nil
+	}
+	return features, err
 }

@@ -94,9 +94,12 @@ type Config struct {
 
 	// HAProxyBinary is the program, looked up in PATH unless it has a slash.
 	HAProxyBinary string
-	// Command is the reload command of a foreign HAProxy, in words. Nil: mlb
-	// runs HAProxy itself.
-	Command           []string
+	// Command is the reload command, in words. Nil: in the container form the
+	// master reloads, else the init system does if there is one (contract 7).
+	Command []string
+	// RuntimeSocket is a socket of somebody else's HAProxy for runtime steps.
+	// Empty: there are none.
+	RuntimeSocket     string
 	SkipValidation    bool          // never run haproxy -c
 	SkipConfigCleanup bool          // drop an invalid result as a whole
 	MaxReloadRetries  int           // runs of Command; negative: no limit

@@ -56,6 +56,7 @@ func (l *loader) complete() {
 	l.completeMarathon()
 	l.completeLogging()
 	l.completeAuth()
+	l.completeCommand()
 
 	d.FrameworkName = l.env.get("FRAMEWORK_NAME")
 	d.DefaultOptions = l.env.defaultOptions()

@@ -115,9 +115,8 @@ func TestCertificates(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	t.Parallel()
-	got := loadContainer(t, []string{"HAPROXY_SYSLOGD=1"}, "--archive-versions=3", "-m", "https://a").Warnings
+	got := loadContainer(t, []string{"HAPROXY_SYSLOGD=1"}, "-m", "https://a").Warnings
 	want := []string{
-		"--archive-versions has no effect in this version",
 		"HAPROXY_SYSLOGD has no effect in this version",
 		"Marathon's certificates are not verified without --marathon-ca-cert",
 	}

@@ -170,7 +170,7 @@ func TestLoadMistakes(t *testing.T) {
 		{"no query", []string{"mlb", "--group", "g", "-m", "http://a/?x=1"}, nil, 2, false, []string{"neither query nor fragment"}},
 		{"no port above the last", []string{"mlb", "--group", "g", "-m", "http://a:65536"}, nil, 2, false, []string{"no valid port"}},
 		{"different credentials in URLs", []string{"mlb", "--group", "g", "-m", "http://a:b@c", "http://d:e@f"}, nil, 2, false, []string{"different credentials"}},
-		{"an option that would change routing", []string{"mlb", "--group", "g", "-c", "x"}, nil, 2, false, []string{"--command is not supported"}},
+		{"a socket of somebody else's HAProxy beside one's own", []string{"mlb", "sse", "--group", "g", "--runtime-socket", "/x"}, []string{"PORTS=1"}, 2, false, []string{"--runtime-socket is for"}},
 		{"a variable for such an option", []string{"mlb", "--group", "g"}, []string{"DCOS_SERVICE_ACCOUNT_CREDENTIAL={}"}, 2, false, []string{"DCOS_SERVICE_ACCOUNT_CREDENTIAL is not supported"}},
 		{"Vault comes later", []string{"run", "sse", "--group", "g"}, []string{"PORTS=1", "VAULT_TOKEN=t", "VAULT_HOST=h", "VAULT_PORT=1", "VAULT_PATH=p"}, 1, false, []string{"Vault"}},
 		{"a wrong variable is named", []string{"mlb", "--group", "g"}, []string{"MLB_STOP_TIMEOUT=soon"}, 2, false, []string{"MLB_STOP_TIMEOUT: neither"}},

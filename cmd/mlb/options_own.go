@@ -73,6 +73,11 @@ func ownOptions() []option {
 			bind: func(d *draft) pflag.Value { return pathFlag(&d.SocketDir) },
 		},
 		{
+			name: "runtime-socket", own: true, arg: "SOCKET", topic: topicHAProxy,
+			doc:  "Stats socket with `level admin`, or master socket, of an HAProxy that somebody else runs. Servers are then changed over it, and `--command` is left for what needs a reload. Without it every change is one of the file.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.RuntimeSocket) },
+		},
+		{
 			name: "haproxy-binary", own: true, arg: "FILE", topic: topicHAProxy, def: "haproxy",
 			doc:  "The program HAProxy; looked up in PATH when it has no slash.",
 			bind: func(d *draft) pflag.Value { return pathFlag(&d.HAProxyBinary) },

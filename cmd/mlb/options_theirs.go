@@ -121,8 +121,8 @@ func haproxyOptions() []option {
 			bind: func(d *draft) pflag.Value { return pathFlag(&d.HAProxyConfig) },
 		},
 		{
-			name: "archive-versions", arg: "NUMBER", topic: topicFiles, def: "5", support: Accepted,
-			doc:  "Old copies kept of each written file; 0 and 1 both keep one.",
+			name: "archive-versions", arg: "NUMBER", topic: topicFiles, def: "5",
+			doc:  "Old copies kept of each written file, in the folder `archive` of `--state-dir`; 0 and 1 both keep one.",
 			bind: func(d *draft) pflag.Value { return integerFlag(&d.ArchiveVersions, 0) },
 		},
 		{
@@ -146,17 +146,20 @@ func haproxyOptions() []option {
 			bind: func(d *draft) pflag.Value { return booleanFlag(&d.GroupHTTPSByVhost) },
 		},
 		{
-			name: "command", short: "c", arg: "COMMAND", topic: topicHAProxy, support: Refused,
-			doc:  "Reload command for an HAProxy that somebody else runs; split into words as a shell does, without a shell.",
+			name: "command", short: "c", arg: "COMMAND", topic: topicHAProxy,
+			doc: "Command that reloads HAProxy after a file has changed; split into words as a shell does, without a shell. " +
+				"It is run again until it ends with status 0 and a new HAProxy process is seen. " +
+				"Without it, flags alone and `mlb once` look for an init system that knows HAProxy, and reload nothing if there is none. " +
+				"In the container form mlb still runs HAProxy; the command finds the path of the master's socket in `HAPROXY_MASTER_SOCKET`.",
 			bind: func(d *draft) pflag.Value { return wordsFlag(&d.Command) },
 		},
 		{
-			name: "max-reload-retries", arg: "NUMBER", topic: topicHAProxy, def: "10", support: Accepted,
-			doc:  "Runs of `--command` until a new HAProxy is seen; negative means no limit.",
+			name: "max-reload-retries", arg: "NUMBER", topic: topicHAProxy, def: "10",
+			doc:  "Runs of the reload command in all until a new HAProxy is seen; 0 means one, negative no limit. Then there is a longer pause, and it begins again.",
 			bind: func(d *draft) pflag.Value { return anyIntegerFlag(&d.MaxReloadRetries) },
 		},
 		{
-			name: "reload-interval", arg: "SECONDS", topic: topicHAProxy, def: "10", support: Accepted,
+			name: "reload-interval", arg: "SECONDS", topic: topicHAProxy, def: "10",
 			doc:  "Time between these runs.",
 			bind: func(d *draft) pflag.Value { return spanFlag(&d.ReloadInterval) },
 		},
@@ -166,7 +169,7 @@ func haproxyOptions() []option {
 			bind: func(d *draft) pflag.Value { return booleanFlag(&d.SkipValidation) },
 		},
 		{
-			name: "skip-config-cleanup", arity: takesNone, topic: topicHAProxy, support: Accepted,
+			name: "skip-config-cleanup", arity: takesNone, topic: topicHAProxy,
 			doc:  "Drop a refused configuration as a whole instead of leaving out the app at fault.",
 			bind: func(d *draft) pflag.Value { return booleanFlag(&d.SkipConfigCleanup) },
 		},

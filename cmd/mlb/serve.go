@@ -16,9 +16,7 @@ import (
 	"mlb/admin"
 	"mlb/control"
 	"mlb/discovery/marathon"
-	"mlb/haproxy"
 	"mlb/haproxy/apply"
-	"mlb/haproxy/process"
 	"mlb/haproxy/render"
 )
 
@@ -51,7 +49,7 @@ type balancer struct {
 	watcher    *marathon.Watcher
 	controller *control.Controller
 	loop       *apply.Loop
-	process    *process.Process
+	process    processes
 	admin      *admin.Server
 }
 
@@ -88,17 +86,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	if b.source, err = newSource(cfg, reg, log); err != nil {
 		return nil, err
 	}
-	b.process = process.New(process.Config{
-		Binary: cfg.HAProxyBinary, ConfigFile: cfg.HAProxyConfig, MasterSocket: cfg.masterSocket(),
-		StateDir: cfg.StateDir, Sockets: []string{cfg.statsSocket()},
-	}, log.Named("haproxy"))
-	b.loop = apply.New(apply.Config{
-		File: cfg.HAProxyConfig, StateDir: cfg.StateDir, Binary: cfg.HAProxyBinary,
-		MinReloadInterval: cfg.MinReloadInterval, StopTimeout: cfg.StopTimeout, DrainTimeout: cfg.DrainTimeout,
-		SkipValidation: cfg.SkipValidation, StopHAProxy: cfg.Mode != ModeOnce,
-		Again: func() { b.source.refresh("retry") },
-	}, b.process, b.process.Socket(), haproxy.Version{Major: features.Major, Minor: features.Minor},
-		log.Named("apply"), apply.NewMetrics(reg))
+	b.loop, b.process = newLoop(ctx, cfg, features, func() { b.source.refresh("retry") }, reg, log)
 	b.controller = control.New(control.Config{
 		Claims: newClaims(cfg), EmptyServiceTimeout: cfg.EmptyServiceTimeout, Retry: func() { b.source.refresh("retry") },
 	}, renderer, b.loop, log.Named("control"), control.NewMetrics(reg))
@@ -137,7 +125,13 @@ func (b *balancer) run(ctx context.Context) error {
 		watching, end := context.WithCancel(ctx)
 		defer end()
 		defer context.AfterFunc(failed, end)()
-		return b.watch(watching)
+		if err := b.watch(watching); err != nil || b.cfg.Mode != ModeOnce {
+			return err
+		}
+		if err := b.loop.Settle(watching); err != nil {
+			b.log.Warn("reload not awaited", zap.Error(err))
+		}
+		return nil
 	})
 	err := g.Wait()
 	if err == nil {

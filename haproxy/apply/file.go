@@ -54,7 +54,7 @@ func (l *Loop) flushLater() {
 
 // writeRunning brings the file up to what HAProxy runs.
 func (l *Loop) writeRunning() {
-	if !l.dirty {
+	if !l.dirty || l.command.ahead {
 		return
 	}
 	l.dirty = false

@@ -33,6 +33,10 @@ type Config struct {
 	// ArchiveVersions is how many earlier versions are kept of each written file, in
 	// the folder archive of StateDir; 0 and 1 both mean one (contract 1.2).
 	ArchiveVersions int
+	// Command reloads HAProxy in the place of its master, see NewForeign; nil: the
+	// master does. Its Run returns soon after its context has ended, and is called
+	// by one goroutine at a time.
+	Command commander
 	// Again is called when an attempt that came later than its Apply found
 	// something refused or taken, so that the text should be made again, or did
 	// well what Apply had answered with an error. It must not block. Nil means
@@ -121,7 +125,8 @@ type Loop struct {
 	cfg     Config
 	process supervisor
 	close   func() error
-	socket  *runtime.Socket
+	socket  *runtime.Socket // nil: there is none
+	foreign bool            // HAProxy is somebody else's
 	version haproxy.Version
 	log     *zap.Logger
 	metrics *Metrics
@@ -157,6 +162,8 @@ type Loop struct {
 	restarts time.Duration // wait after the last failed restart
 	owed     bool          // the last Apply was answered with an error
 
+	command commanding
+
 	attempted  time.Time // end of the last attempt to reload, good or not
 	attemptErr error     // how it ended
 	workers    int       // serving workers
@@ -182,10 +189,15 @@ type answer struct {
 
 // New returns a loop for the HAProxy that p supervises and sock talks to.
 func New(cfg Config, p *process.Process, sock *runtime.Socket, v haproxy.Version, log *zap.Logger, m *Metrics) *Loop {
+	return newLoop(cfg, p, p.Close, sock, v, log, m)
+}
+
+func newLoop(cfg Config, s supervisor, closeIt func() error, sock *runtime.Socket, v haproxy.Version, log *zap.Logger, m *Metrics) *Loop {
 	return &Loop{
-		cfg: cfg, process: p, close: p.Close, socket: sock, version: v, log: log, metrics: m,
+		cfg: cfg, process: s, close: closeIt, socket: sock, version: v, log: log, metrics: m,
 		requests: make(chan request), reloads: make(chan string, 1), ended: make(chan struct{}),
 		reload: stopped(), flush: stopped(), leaving: newLeaving(),
+		command: commanding{ended: make(chan error, 1)},
 	}
 }
 
@@ -208,6 +220,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer l.leaving.timer.Stop()
 	work, cancel := patient(ctx)
 	defer cancel()
+	l.command.start = func() { go func() { l.command.ended <- l.cfg.Command.Run(work) }() }
 	if err := l.adopt(ctx); err != nil {
 		return errors.Join(err, l.close())
 	}
@@ -234,7 +247,10 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.removeLeaving(work)
 		case <-l.exited():
 			l.died(work)
+		case err := <-l.command.ended:
+			l.commanded(work, err)
 		}
+		l.settled()
 		l.publish()
 	}
 }
@@ -308,8 +324,9 @@ func (l *Loop) exited() <-chan struct{} {
 	return l.process.Exited()
 }
 
-// end writes the file and stops HAProxy.
+// end ends the command, writes the file and stops HAProxy.
 func (l *Loop) end(ctx context.Context) error {
+	l.endCommand()
 	l.writeRunning()
 	var err error
 	if l.cfg.StopHAProxy {

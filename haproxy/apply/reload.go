@@ -31,7 +31,9 @@ func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
 	plan := haproxy.Diff(l.running, wanted, l.version)
 	result := Result{Method: MethodNone, Plan: plan}
 	reasons := plan.Reasons
-	if len(plan.Steps) > 0 {
+	if n := len(plan.Steps); n > 0 && l.socket == nil {
+		reasons = append(reasons, haproxy.Reason{Code: reasonNoSocket, Detail: fmt.Sprintf("%d changes of servers", n)})
+	} else if n > 0 {
 		begin := time.Now()
 		result.Method = MethodRuntime
 		reasons = append(reasons, l.steps(ctx, plan.Steps, &result)...)
@@ -41,6 +43,10 @@ func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
 	l.pending, result.Reasons = reasons, reasons
 	if len(reasons) == 0 {
 		l.scheduleAsked()
+		return result, nil
+	}
+	if l.underWay(d) {
+		result.Method = MethodDeferred
 		return result, nil
 	}
 	if wait := l.untilReload(); wait > 0 {
@@ -76,7 +82,9 @@ func (l *Loop) load(ctx context.Context, d Desired, config haproxy.Config, resul
 	begin := time.Now()
 	result, err := l.tryLoad(ctx, d, config, result)
 	result.Reload = time.Since(begin)
-	l.attempted, l.attemptErr = time.Now(), err
+	if result.Method != MethodDeferred {
+		l.attempted, l.attemptErr = time.Now(), err
+	}
 	return result, err
 }
 
@@ -98,6 +106,10 @@ func (l *Loop) tryLoad(ctx context.Context, d Desired, config haproxy.Config, re
 		l.restore(previous)
 		l.failedReload()
 		return result, err
+	}
+	if l.cfg.Command != nil {
+		l.keep(previous)
+		return l.begin(d, config, result), nil
 	}
 	loaded, err := l.reloadProcess(ctx)
 	if err != nil {
@@ -234,7 +246,7 @@ func (l *Loop) loadFile(ctx context.Context) {
 	if err == nil || len(r.Refused)+len(r.Taken) > 0 {
 		l.asked = "" // otherwise the retry timer runs
 	}
-	if err == nil && l.desired.Text != "" && !l.desired.equal(l.loaded) {
+	if err == nil && r.Method == MethodReload && l.desired.Text != "" && !l.desired.equal(l.loaded) {
 		l.reapply(ctx)
 	}
 }
@@ -268,6 +280,9 @@ func newBinds(running, wanted haproxy.Config) []string {
 // that names the holders. A port that cannot be bound would stop every listener
 // for two seconds during a reload.
 func (l *Loop) takenBinds(binds []string) (taken []string, err error) {
+	if l.foreign { // which of them are HAProxy's own cannot be told
+		return nil, nil
+	}
 	own := l.process.PIDs()
 	var errs []error
 	for _, b := range binds {

@@ -69,7 +69,7 @@ func (l *Loop) learn(ctx context.Context) {
 	switch {
 	case errors.As(err, new(*fs.PathError)) && !errors.Is(err, fs.ErrNotExist):
 		onDisk = config // it cannot be written either, so a reload would help nobody
-	case err != nil || len(haproxy.Diff(config, onDisk, l.version).Reasons) > 0:
+	case err != nil || l.needsReload(haproxy.Diff(config, onDisk, l.version)):
 		// Who wrote the file may have died right before or right after the reload.
 		l.log.Warn("not known whether haproxy has loaded its file, it will be reloaded", zap.Error(err))
 		return
@@ -79,6 +79,11 @@ func (l *Loop) learn(ctx context.Context) {
 		l.log.Warn("servers of the adopted haproxy are not known, it will be reloaded", zap.Error(err))
 		l.running = haproxy.Config{}
 	}
+}
+
+// needsReload reports whether runtime steps alone cannot do what a plan says.
+func (l *Loop) needsReload(p haproxy.Plan) bool {
+	return len(p.Reasons) > 0 || l.socket == nil && len(p.Steps) > 0
 }
 
 // parseFile reads the configuration file and those that it reads.
@@ -97,6 +102,9 @@ func (l *Loop) parseFile() (haproxy.Config, error) {
 // reconcile makes running say what HAProxy has. Servers that no text knows are on
 // their way out.
 func (l *Loop) reconcile(ctx context.Context) error {
+	if l.socket == nil {
+		return nil
+	}
 	states, err := l.socket.Servers(ctx)
 	if err != nil {
 		return fmt.Errorf("read servers: %w", err)
@@ -250,6 +258,7 @@ func (l *Loop) restart(ctx context.Context) {
 // loadedNow notes that HAProxy runs a configuration from its start or a reload on.
 func (l *Loop) loadedNow(ctx context.Context, d Desired, config haproxy.Config) {
 	l.loaded, l.running, l.written = d, config, d.Text
+	l.command.ahead = false
 	l.pending, l.retry, l.asked, l.down = nil, 0, "", false
 	l.up = time.Now()
 	l.reload.Stop()

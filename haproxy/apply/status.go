@@ -64,7 +64,7 @@ func (l *Loop) publish() {
 // HAProxy has ended is noticed elsewhere.
 func (l *Loop) countWorkers(ctx context.Context) {
 	l.workers, l.oldWorkers = 0, 0
-	if !l.process.Running() {
+	if l.foreign || !l.process.Running() {
 		return
 	}
 	if p, err := l.socket.Processes(ctx); err == nil {

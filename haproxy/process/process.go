@@ -166,13 +166,15 @@ func (p *Process) Close() error {
 }
 
 // acquire takes the lock; it is held until Close or the end of this process.
-func (p *Process) acquire() error {
-	ok, err := p.lock.TryLock()
+func (p *Process) acquire() error { return acquire(p.lock) }
+
+func acquire(lock *flock.Flock) error {
+	ok, err := lock.TryLock()
 	if err != nil {
-		return fmt.Errorf("lock %s: %w", p.lock.Path(), err)
+		return fmt.Errorf("lock %s: %w", lock.Path(), err)
 	}
 	if !ok {
-		return fmt.Errorf("lock %s: %w", p.lock.Path(), ErrLocked)
+		return fmt.Errorf("lock %s: %w", lock.Path(), ErrLocked)
 	}
 	return nil
 }

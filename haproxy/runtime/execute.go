@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// maxLine is the longest line that is sent, in bytes. A line above one buffer
-	// of HAProxy (16,384 bytes) is cut, refused or left unanswered, depending on
-	// the version.
+	// maxLine is the longest line that is sent, in bytes, with what the master
+	// inserts. A line above one buffer of HAProxy (16,384 bytes) is cut, refused or
+	// left unanswered, depending on the version.
 	maxLine = 12000
 	// maxWords is how many words a command may have; later ones would be ignored
 	// or refused.
@@ -21,8 +21,12 @@ const (
 	// answer before it ends. An empty line does not: HAProxy 2.6 ends some
 	// answers without one ("Server deleted.").
 	marker = "show version"
+	// inserted is what a master puts in front of each command for its worker, from
+	// 3.0 on: the severity setting, 27 bytes and some reserve. The space of commands
+	// that are done with is not used again, so all of it counts.
+	inserted = 32
 	// lineReserve is what the library and the master socket add to a line.
-	lineReserve = len("set severity-output number;") + len("@1 ") + len(marker) + len(";quit\n")
+	lineReserve = len("set severity-output number;") + len("@1 ") + inserted + len(marker) + len(";quit\n")
 )
 
 // ErrIncomplete says that not every command of a batch was answered, because
@@ -109,7 +113,7 @@ func Validate(command string) error {
 		reason = "separates answers; Info has the version"
 	case strings.Contains(command, "<<"):
 		reason = "payload"
-	case len(command)+2*len("@1 ;")+len(marker)+lineReserve > maxLine:
+	case len(command)+2*(len("@1 ;")+inserted)+len(marker)+lineReserve > maxLine:
 		reason = "too long"
 	default:
 		return nil
@@ -123,6 +127,9 @@ func (s *Socket) batches(commands []string) [][]string {
 	start, size := 0, lineReserve
 	for i, c := range commands {
 		n := len(c) + len(marker) + 2*len(s.workerPrefix()+";")
+		if s.master {
+			n += 2 * inserted
+		}
 		if size+n > maxLine && i > start {
 			out = append(out, commands[start:i])
 			start, size = i, lineReserve

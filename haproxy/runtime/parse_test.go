@@ -168,7 +168,7 @@ func TestValidate(t *testing.T) {
 		"prompt mode is refused":         {"prompt", false},
 		"the marker is refused":          {"show  version", false},
 		"what fits no line is refused":   {"show " + strings.Repeat("a", 12000), false},
-		"what just fits a line can pass": {"show " + strings.Repeat("a", 11880), true},
+		"what just fits a line can pass": {"show " + strings.Repeat("a", 11780), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
