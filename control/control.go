@@ -25,6 +25,7 @@ const takenRetry = 30 * time.Second
 // applier is what brings a text into effect; *apply.Loop is one.
 type applier interface {
 	Apply(ctx context.Context, d apply.Desired) (apply.Result, error)
+	Check(ctx context.Context, d apply.Desired) ([]apply.Refusal, error)
 	StartLast(ctx context.Context) (bool, error)
 }
 
@@ -40,6 +41,9 @@ type Config struct {
 	// EmptyServiceTimeout is how long a service keeps its section after its last
 	// task is gone (D62). Zero removes it at once.
 	EmptyServiceTimeout time.Duration
+	// SkipCleanup drops a text that HAProxy refuses as a whole, instead of leaving out
+	// the apps at fault (contract 1.2, --skip-config-cleanup).
+	SkipCleanup bool
 	// Retry is called when the input should be looked at again although nothing
 	// in it changed. It must not block. Nil means that nobody retries.
 	Retry func()
@@ -89,7 +93,7 @@ func (c *Controller) Pass(ctx context.Context, s discovery.Snapshot) {
 	c.busy(time.Now())
 	defer c.busy(time.Time{})
 	kept := c.keeper.keep(s.Services, time.Now())
-	c.quarantine.release(kept)
+	c.quarantine.release(kept, time.Now())
 	c.forgetTaken()
 	r := Record{Trace: s.Trace, Source: s.Source}
 	var err error
@@ -126,20 +130,43 @@ func (c *Controller) round(ctx context.Context, services []discovery.Service, gi
 	for _, p := range proxies {
 		r.Endpoints += len(p.Endpoints)
 	}
-	result, err := c.applier.Apply(ctx, apply.Desired{Text: text.Config, Files: text.Files})
+	result, err := c.applier.Apply(ctx, desired(text))
 	r.Method, r.Reasons, r.Adds, r.Removes = result.Method, result.Reasons, result.Adds, result.Removes
 	again := c.noteTaken(result.Taken, proxies)
 	if len(result.Refused) > 0 {
-		if c.quarantine.blame(result.Refused, text, proxies) {
-			again = true
-		} else if err == nil {
+		found, searchErr := c.setAside(ctx, result.Refused, text, proxies, claims)
+		again = again || found
+		if err == nil && searchErr == nil {
 			err = errors.New("haproxy refused the configuration: " + result.Refused[0].Message)
 		}
+		err = errors.Join(err, searchErr)
 	}
 	if again {
 		return true, nil
 	}
 	return false, err
+}
+
+// setAside puts the apps that a refusal is about into quarantine, and reports whether
+// there are any.
+func (c *Controller) setAside(ctx context.Context, refused []apply.Refusal, text render.Text, proxies []haproxy.Proxy, claims haproxy.Claims) (bool, error) {
+	if c.cfg.SkipCleanup {
+		return false, nil
+	}
+	services := make([]discovery.Service, len(proxies))
+	for i, p := range proxies {
+		services[i] = p.Service
+	}
+	guilty := culprits(refused, text, proxies)
+	if len(guilty) == 0 {
+		app, err := c.search(ctx, services, claims)
+		if err != nil || app == "" {
+			return false, err
+		}
+		guilty = map[string]string{app: refused[0].Message}
+	}
+	c.quarantine.add(guilty, services, time.Now())
+	return true, nil
 }
 
 // noteTaken remembers addresses of services that another process holds, and
@@ -174,8 +201,7 @@ func (c *Controller) Failed(ctx context.Context, _ error) {
 	}
 	started, err := c.applier.StartLast(ctx)
 	if err == nil && !started {
-		text := c.renderer.Render(nil)
-		_, err = c.applier.Apply(ctx, apply.Desired{Text: text.Config, Files: text.Files})
+		_, err = c.applier.Apply(ctx, desired(c.renderer.Render(nil)))
 	}
 	if err != nil {
 		c.log.Error("haproxy not started", zap.Error(err))
@@ -204,10 +230,20 @@ func (c *Controller) finish(r Record) {
 	if r.Error == "" && !r.Trace.Hinted.IsZero() {
 		c.metrics.lag.Observe(r.Applied.Sub(r.Trace.Hinted).Seconds())
 	}
-	if len(c.taken) > 0 && c.cfg.Retry != nil {
-		c.Close()
-		c.retry = time.AfterFunc(takenRetry, c.cfg.Retry)
+	c.retryLater()
+}
+
+// retryLater sees to it that what may mend itself is tried again.
+func (c *Controller) retryLater() {
+	wait := c.quarantine.until(time.Now())
+	if len(c.taken) > 0 {
+		wait = min(wait, takenRetry)
 	}
+	if wait > verdictLife || c.cfg.Retry == nil {
+		return
+	}
+	c.Close()
+	c.retry = time.AfterFunc(wait, c.cfg.Retry)
 }
 
 // sayProblems logs each problem when it appears and when it goes.

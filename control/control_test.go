@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -31,8 +32,31 @@ type kernel struct {
 	taken   string
 	down    error
 	last    bool // there is a last good configuration
+	mute    bool // refusals name no line
+	checks  int
 	texts   []string
 	started int
+}
+
+// Check gives the verdict alone.
+func (k *kernel) Check(_ context.Context, d apply.Desired) ([]apply.Refusal, error) {
+	k.checks++
+	return k.refusals(d), k.down
+}
+
+func (k *kernel) refusals(d apply.Desired) []apply.Refusal {
+	var out []apply.Refusal
+	for i, line := range strings.Split(d.Text, "\n") {
+		if k.refuses == "" || !strings.Contains(line, k.refuses) {
+			continue
+		}
+		r := apply.Refusal{Line: i + 1, Message: "unknown keyword"}
+		if k.mute {
+			r.Line = 0
+		}
+		out = append(out, r)
+	}
+	return out
 }
 
 func (k *kernel) Apply(_ context.Context, d apply.Desired) (apply.Result, error) {
@@ -40,11 +64,8 @@ func (k *kernel) Apply(_ context.Context, d apply.Desired) (apply.Result, error)
 	if k.down != nil {
 		return apply.Result{Method: apply.MethodFailed}, k.down
 	}
-	r := apply.Result{Method: apply.MethodReload}
-	for i, line := range strings.Split(d.Text, "\n") {
-		if k.refuses != "" && strings.Contains(line, k.refuses) {
-			r.Refused = append(r.Refused, apply.Refusal{Line: i + 1, Message: "unknown keyword"})
-		}
+	r := apply.Result{Method: apply.MethodReload, Refused: k.refusals(d)}
+	for line := range strings.Lines(d.Text) {
 		if k.taken != "" && strings.Contains(line, "bind "+k.taken) {
 			r.Taken = append(r.Taken, k.taken)
 		}
@@ -133,6 +154,63 @@ func TestARefusalThatNamesNoAppKeepsTheLastState(t *testing.T) {
 	}
 	if len(k.texts) != 1 {
 		t.Errorf("%d attempts, want 1", len(k.texts))
+	}
+}
+
+func TestD48AnAppIsFoundWithoutBeingNamed(t *testing.T) {
+	t.Parallel()
+	k := &kernel{refuses: "backend bad", mute: true}
+	c := newController(t, control.Config{}, k)
+	var services []discovery.Service
+	for i := range 100 {
+		services = append(services, service(fmt.Sprintf("/app-%d", i), 10001+i, 1))
+	}
+	services = append(services, service("/bad", 11000, 1), service("/bad-too", 11001, 1))
+	c.Pass(t.Context(), snapshot(services...))
+	if diff := cmp.Diff([]string{"/bad: refused by haproxy", "/bad-too: refused by haproxy"}, apps(c.Problems())); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	if last, _ := c.Last(); last.Error != "" || !strings.Contains(k.text(), "app-99") {
+		t.Errorf("record %+v", last)
+	}
+	if k.checks > 2*9 { // 2 and the digits of 102, for each of two
+		t.Errorf("%d checks", k.checks)
+	}
+}
+
+func TestD48VerdictIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kernel{refuses: "bad_10002"}
+		retries := 0
+		c := newController(t, control.Config{Retry: func() { retries++ }}, k)
+		s := snapshot(service("/a", 10001, 1), service("/bad", 10002, 1))
+		c.Pass(t.Context(), s)
+		<-time.After(10 * time.Minute)
+		synctest.Wait()
+		if retries != 1 {
+			t.Fatalf("%d retries asked for, want 1", retries)
+		}
+		c.Pass(t.Context(), s)
+		if diff := cmp.Diff([]string{"/bad: refused by haproxy"}, apps(c.Problems())); diff != "" {
+			t.Errorf("problems (-want +got):\n%s", diff)
+		}
+		k.refuses = "" // what was missing is there
+		<-time.After(10 * time.Minute)
+		c.Pass(t.Context(), s)
+		if !strings.Contains(k.text(), "bad_10002") || len(c.Problems()) != 0 {
+			t.Errorf("app is still set aside: %v", c.Problems())
+		}
+	})
+}
+
+func TestWithoutCleanupARefusedTextIsDroppedAsAWhole(t *testing.T) {
+	t.Parallel()
+	k := &kernel{refuses: "bad_10002"}
+	c := newController(t, control.Config{SkipCleanup: true}, k)
+	c.Pass(t.Context(), snapshot(service("/a", 10001, 1), service("/bad", 10002, 1)))
+	if last, ok := c.Last(); !ok || last.Error == "" || len(c.Problems()) != 0 || len(k.texts) != 1 {
+		t.Errorf("record %+v, problems %v, %d attempts", last, c.Problems(), len(k.texts))
 	}
 }
 

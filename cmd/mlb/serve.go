@@ -88,7 +88,8 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	}
 	b.loop, b.process = newLoop(ctx, cfg, features, func() { b.source.refresh("retry") }, reg, log)
 	b.controller = control.New(control.Config{
-		Claims: newClaims(cfg), EmptyServiceTimeout: cfg.EmptyServiceTimeout, Retry: func() { b.source.refresh("retry") },
+		Claims: newClaims(cfg), EmptyServiceTimeout: cfg.EmptyServiceTimeout, SkipCleanup: cfg.SkipConfigCleanup,
+		Retry: func() { b.source.refresh("retry") },
 	}, renderer, b.loop, log.Named("control"), control.NewMetrics(reg))
 	mode := marathon.Follow
 	switch cfg.Mode { //nolint:exhaustive // the other modes do not serve.

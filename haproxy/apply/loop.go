@@ -30,6 +30,9 @@ type Config struct {
 	StopTimeout time.Duration
 	// SkipValidation leaves out "haproxy -c".
 	SkipValidation bool
+	// VerdictLife is how long what HAProxy said against a text stands without
+	// another check. Zero: ten minutes.
+	VerdictLife time.Duration
 	// ArchiveVersions is how many earlier versions are kept of each written file, in
 	// the folder archive of StateDir; 0 and 1 both mean one (contract 1.2).
 	ArchiveVersions int
@@ -102,6 +105,7 @@ const (
 	minRestart    = 100 * time.Millisecond
 	maxRestart    = 5 * time.Second
 	reloadLimit   = 2 * time.Minute // for one reload
+	verdictLife   = 10 * time.Minute
 	endPatience   = 3 * time.Second // for what is being done when Run is told to end
 )
 
@@ -147,6 +151,7 @@ type Loop struct {
 
 	refusedOf Desired // what refused is about
 	refused   []Refusal
+	refusedAt time.Time
 
 	written   string // what the configuration file holds
 	dirty     bool   // the file is behind

@@ -1,11 +1,13 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"mlb/haproxy"
 	"mlb/haproxy/process"
@@ -22,10 +24,28 @@ type Refusal struct {
 	Message string
 }
 
+// Check lets HAProxy judge a configuration and does nothing else. Nil means that it
+// is good, or that checks are left out; the error says that there is no verdict. It
+// blocks like Apply.
+func (l *Loop) Check(ctx context.Context, d Desired) ([]Refusal, error) {
+	r, err := l.ask(ctx, func(work context.Context) (Result, error) {
+		if err := l.checkNames(d); err != nil || l.cfg.SkipValidation {
+			return Result{}, err
+		}
+		config, err := d.parse()
+		if err != nil { // HAProxy says what is wrong
+			config = haproxy.Config{}
+		}
+		refused, err := l.judge(work, d, config)
+		return Result{Refused: refused}, err
+	})
+	return r.Refused, err
+}
+
 // check lets HAProxy judge a configuration, cut into sections in c. The error is nil
 // if it is good; otherwise refused says what is wrong with it, or is nil if there is
-// no verdict. The verdict against the last refused one is remembered, so that passes
-// that bring the same again cost no check.
+// no verdict. The verdict against the last refused one is remembered for a while, so
+// that passes that bring the same again cost no check.
 func (l *Loop) check(ctx context.Context, d Desired, c haproxy.Config) (refused []Refusal, err error) {
 	if l.cfg.SkipValidation {
 		return nil, nil
@@ -33,6 +53,15 @@ func (l *Loop) check(ctx context.Context, d Desired, c haproxy.Config) (refused 
 	if refused = l.verdict(d); refused != nil {
 		return refused, errRefused(refused)
 	}
+	if refused, err = l.judge(ctx, d, c); refused == nil {
+		return nil, err
+	}
+	l.refuse(d, refused)
+	return refused, errRefused(refused)
+}
+
+// judge returns what HAProxy has against a configuration; nil if it is good.
+func (l *Loop) judge(ctx context.Context, d Desired, c haproxy.Config) ([]Refusal, error) {
 	candidate, remove, err := l.writeCandidate(d)
 	defer remove()
 	if err != nil {
@@ -43,17 +72,17 @@ func (l *Loop) check(ctx context.Context, d Desired, c haproxy.Config) (refused 
 	if !ok {
 		return nil, err
 	}
-	refused = refusals(refusal.Messages, candidate, c)
+	refused := refusals(refusal.Messages, candidate, c)
 	if len(refused) == 0 {
 		refused = []Refusal{{Message: refusal.Error()}}
 	}
-	l.refuse(d, refused)
-	return refused, errRefused(refused)
+	return refused, nil
 }
 
-// verdict returns what HAProxy had against a configuration, or nil.
+// verdict returns what HAProxy had against a configuration, or nil. What it had against
+// it long ago may be mended (D48).
 func (l *Loop) verdict(d Desired) []Refusal {
-	if !l.refusedOf.equal(d) {
+	if !l.refusedOf.equal(d) || time.Since(l.refusedAt) >= cmp.Or(l.cfg.VerdictLife, verdictLife) {
 		return nil
 	}
 	return l.refused
@@ -61,7 +90,7 @@ func (l *Loop) verdict(d Desired) []Refusal {
 
 // refuse remembers a verdict and keeps the text that it is about.
 func (l *Loop) refuse(d Desired, refused []Refusal) {
-	l.refusedOf, l.refused = d, refused
+	l.refusedOf, l.refused, l.refusedAt = d, refused, time.Now()
 	l.keepRefused(d.Text)
 }
 

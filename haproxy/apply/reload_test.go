@@ -106,6 +106,37 @@ func TestRefusedTextIsNotCheckedAgain(t *testing.T) {
 	}
 }
 
+func TestD48VerdictAgainstATextIsNotForEver(t *testing.T) {
+	t.Parallel()
+	a := target(t, "a")
+	r := newRig(t)
+	r.run(t, func(c *apply.Config) { c.VerdictLife = time.Nanosecond })
+	r.apply(t, apply.MethodStart, proxy("s", r.bind, a))
+	missing := filepath.Join(r.dir, "networks")
+	section := proxy("n", haproxytest.FreeAddr(t)+"\n  tcp-request connection reject if { src -f "+missing+" }", a)
+	r.fail(t, proxy("s", r.bind, a), section)
+	if err := os.WriteFile(missing, []byte("192.0.2.0/24\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.apply(t, apply.MethodReload, proxy("s", r.bind, a), section)
+}
+
+func TestCheckChangesNothing(t *testing.T) {
+	t.Parallel()
+	a := target(t, "a")
+	r := serving(t, a)
+	before := r.disk(t)
+	if refused, err := r.Check(t.Context(), text("backend bad\n  nonsense\n")); err != nil || len(refused) != 1 || refused[0].Section != "backend bad" {
+		t.Errorf("Check of a bad text: %+v, %v", refused, err)
+	}
+	if refused, err := r.Check(t.Context(), text(proxy("s", r.bind, a), "backend n\n")); err != nil || len(refused) != 0 {
+		t.Errorf("Check of a good text: %+v, %v", refused, err)
+	}
+	if !r.Status().InSync || r.disk(t) != before || len(r.archived(t)) > 0 {
+		t.Errorf("status %+v, archive %v", r.Status(), r.archived(t))
+	}
+}
+
 func TestHungCheckDoesNotOutliveItsCaller(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -122,7 +122,7 @@ func (c *Command) Run(ctx context.Context) error {
 func (c *Command) once(parent context.Context) error {
 	ctx, cancel := context.WithTimeout(parent, c.cfg.Timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, c.cfg.Words[0], c.cfg.Words[1:]...) //nolint:gosec // the operator's command
+	cmd := exec.CommandContext(ctx, c.cfg.Words[0], c.cfg.Words[1:]...)
 	cmd.Env = append(childEnvironment(cmd.Environ()), c.cfg.Environ...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
@@ -145,7 +145,7 @@ func (c *Command) once(parent context.Context) error {
 	go func() { said <- capture(read) }()
 	err = cmd.Wait()
 	if ctx.Err() != nil { // whatever else is in its group
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) //nolint:errcheck // nobody may be left
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		err = errors.Join(ctx.Err(), err)
 	}
 	// What goes on in the background keeps its end; it must not be waited for.
@@ -164,7 +164,7 @@ func (c *Command) once(parent context.Context) error {
 func capture(r io.Reader) string {
 	var out bytes.Buffer
 	if _, err := io.Copy(&out, io.LimitReader(r, maxOutput)); err == nil {
-		_, _ = io.Copy(io.Discard, r) //nolint:errcheck // it ends with a deadline
+		_, _ = io.Copy(io.Discard, r) // it ends with a deadline
 	}
 	return strings.ToValidUTF8(out.String(), "?")
 }
