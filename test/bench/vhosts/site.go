@@ -1,0 +1,242 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mlb/discovery"
+	"mlb/haproxy"
+	"mlb/haproxy/certs"
+	"mlb/haproxy/process"
+	"mlb/haproxy/render"
+	"mlb/templates"
+)
+
+const (
+	// firstTask is the port of the first host's task; the others follow.
+	firstTask = 20000
+	// firstService is the service port of the first host.
+	firstService = 30000
+	// maxHosts is how many ports lie between the two.
+	maxHosts = firstService - firstTask
+	// httpPort is where each site serves virtual hosts.
+	httpPort = "8080"
+)
+
+// site is a HAProxy that serves virtual hosts.
+type site struct {
+	// routing is how hosts are found: "maps" or "rules".
+	routing string
+	hosts   int
+	// addr is where it serves them.
+	addr string
+	// pids returns HAProxy's processes.
+	pids func() []int
+}
+
+// start starts the tasks and a site for each size and way of routing. The function
+// that it returns ends all of them; it is there after an error, too.
+func start(ctx context.Context, o options, progress io.Writer) ([]site, func() error, error) {
+	var stops []func() error
+	stop := func() error {
+		var errs []error
+		for _, s := range stops {
+			errs = append(errs, s())
+		}
+		return errors.Join(errs...)
+	}
+	dir, err := os.MkdirTemp("", "mlb-vhosts")
+	if err != nil {
+		return nil, stop, err
+	}
+	defer func() { stops = append(stops, func() error { return os.RemoveAll(dir) }) }()
+	begin := func(name, config string, files []haproxy.File) (func() []int, error) {
+		fmt.Fprintln(progress, "starting", name)
+		pids, s, err := serve(ctx, o.haproxy, filepath.Join(dir, name), config, files)
+		stops = append(stops, s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return pids, nil
+	}
+	if _, err := begin("tasks", tasks(o.sizes[len(o.sizes)-1]), nil); err != nil {
+		return nil, stop, err
+	}
+	var sites []site
+	for _, routing := range []string{"maps", "rules"} {
+		if routing == "rules" && !o.rules {
+			continue
+		}
+		for _, n := range o.sizes {
+			name := routing + strconv.Itoa(n)
+			host := loopback(1 + len(sites))
+			text, err := configuration(filepath.Join(dir, name), host, routing, n)
+			if err != nil {
+				return nil, stop, fmt.Errorf("%s: %w", name, err)
+			}
+			pids, err := begin(name, text.Config, text.Files)
+			if err != nil {
+				return nil, stop, err
+			}
+			sites = append(sites, site{routing: routing, hosts: n, addr: host + ":" + httpPort, pids: pids})
+		}
+	}
+	return sites, stop, nil
+}
+
+// loopback returns addresses that belong to this process alone, the tasks' being 0.
+func loopback(n int) string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 64+pid>>8&63, pid&255, 1+n)
+}
+
+// tasks is the configuration of the HAProxy that plays all tasks: each tells its port.
+func tasks(n int) string {
+	return fmt.Sprintf(`global
+  nbthread 1
+defaults
+  mode http
+  timeout client 1m
+  timeout server 1m
+  timeout connect 1m
+frontend tasks
+  bind %s:%d-%d
+  http-request return status 200 content-type text/plain lf-string %%[dst_port]
+`, loopback(0), firstTask, firstTask+n-1)
+}
+
+// path is what the requests for a virtual host begin with: every second host has a
+// path in its label.
+func path(host int) string {
+	if host%2 == 0 {
+		return ""
+	}
+	return "/shop"
+}
+
+func hostName(host int) string { return fmt.Sprintf("www.shop%d.example.com", host) }
+
+// services are the apps of a site, one for each virtual host, without health checks,
+// which would compete with the requests.
+func services(n int) []discovery.Service {
+	out := make([]discovery.Service, n)
+	for i := range out {
+		out[i] = discovery.Service{
+			App: fmt.Sprintf("/shops/shop%d", i), ServicePort: firstService + i, Mode: discovery.ModeHTTP, Balance: "roundrobin",
+			Hosts: []string{hostName(i)}, Path: path(i),
+			Endpoints: []discovery.Endpoint{{
+				Task: "t", Agent: loopback(0), Address: netip.MustParseAddr(loopback(0)), Port: firstTask + i, State: discovery.Ready,
+			}},
+		}
+	}
+	return out
+}
+
+// configuration renders a site as mlb does. As rules it has the default texts with an
+// empty line more, which stand for a user's own: those stay rules.
+func configuration(dir, host, routing string, n int) (render.Text, error) {
+	overrides := render.Overrides{}
+	if routing == "rules" {
+		for _, name := range []string{"HTTP_FRONTEND_ACL", "HTTP_FRONTEND_ACL_WITH_PATH", "HTTPS_FRONTEND_ACL", "HTTPS_FRONTEND_ACL_WITH_PATH"} {
+			t, err := templates.Default(name)
+			if err != nil {
+				return render.Text{}, err
+			}
+			overrides[name] = t.Text + "\n"
+		}
+	}
+	r, err := render.New(render.Frame{
+		HTTPBind: host + ":" + httpPort, HTTPSBind: host + ":8443", AppIDBind: host + ":9091", StatsBind: host + ":9090",
+		Certificates: []string{filepath.Join(dir, "cert.pem")}, MaxConn: 2000,
+		StatsSocket: filepath.Join(dir, "stats.sock"), AdminSocket: filepath.Join(dir, "mlb.sock"),
+		DefaultOptions: []string{"dontlognull", "http-server-close", "redispatch"}, MapDir: dir,
+	}, overrides)
+	if err != nil {
+		return render.Text{}, err
+	}
+	proxies, losers := haproxy.Claim(services(n), haproxy.Claims{DefaultAddress: host})
+	text := r.Render(proxies)
+	if problems := append(losers, text.Problems...); len(problems) > 0 {
+		return render.Text{}, fmt.Errorf("%d problems, the first of %s: %s", len(problems), problems[0].App, problems[0].Detail)
+	}
+	return text, nil
+}
+
+// serve starts a HAProxy in a new folder. The functions that it returns tell its
+// processes, and end it.
+func serve(ctx context.Context, program, dir, config string, files []haproxy.File) (pids func() []int, stop func() error, err error) {
+	none := func() error { return nil }
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, none, err
+	}
+	if _, err := certs.EnsureSelfSigned(filepath.Join(dir, "cert.pem")); err != nil {
+		return nil, none, err
+	}
+	for _, f := range append(files, haproxy.File{Name: "haproxy.cfg", Text: config}) {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o600); err != nil {
+			return nil, none, err
+		}
+	}
+	out, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, none, err
+	}
+	p := process.New(process.Config{
+		Binary: program, ConfigFile: filepath.Join(dir, "haproxy.cfg"), MasterSocket: filepath.Join(dir, "master.sock"),
+		StateDir: dir, Stdout: out,
+	}, zap.NewNop())
+	stop = func() error {
+		return errors.Join(p.Stop(context.WithoutCancel(ctx), 0), p.Close(), out.Close())
+	}
+	return p.PIDs, stop, p.Start(ctx)
+}
+
+// tick is the unit in which Linux counts processor time.
+const tick = 10 * time.Millisecond
+
+// cpuTime is the processor time that the processes have used so far.
+func cpuTime(pids []int) (time.Duration, error) {
+	total := 0
+	for _, pid := range pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return 0, err
+		}
+		const user, system = 11, 12 // from the third field of proc(5) on
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) <= system {
+			return 0, fmt.Errorf("process %d: %d fields", pid, len(fields))
+		}
+		for _, f := range []string{fields[user], fields[system]} {
+			n, err := strconv.Atoi(f)
+			if err != nil {
+				return 0, fmt.Errorf("process %d: %w", pid, err)
+			}
+			total += n
+		}
+	}
+	return time.Duration(total) * tick, nil
+}
+
+// version returns what HAProxy calls itself.
+func version(program string) string {
+	out, err := exec.Command(program, "-v").Output() //nolint:noctx // it ends by itself
+	if err != nil {
+		return "unknown"
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	words := strings.Fields(line)
+	return words[min(2, len(words)-1)]
+}
