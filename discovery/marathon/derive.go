@@ -53,6 +53,9 @@ type Options struct {
 	// Framework is the ID without its leading slash of an app that is never
 	// taken: the balancer itself. Empty means that there is none.
 	Framework string
+	// CertificateFolders are where files that bind options name may be (contract
+	// 10.3). Empty: only beside the service's own certificate.
+	CertificateFolders []string
 	// VerdictCapacity is how many verdicts are kept when their tasks are no
 	// longer listed. Verdicts of listed tasks are always kept.
 	VerdictCapacity int
@@ -112,10 +115,10 @@ func (d *Deriver) Derive(ctx context.Context, apps []App) ([]discovery.Service, 
 	return services, slices.Compact(problems)
 }
 
-// selection is an app of which this balancer takes at least one service.
+// selection is an app, or a deployment group, of which this balancer takes at least
+// one service.
 type selection struct {
-	app   *App
-	mode  string
+	merged
 	ports []servicePort
 	// owner is the place in ports whose labels define the service, for each place.
 	owner []int
@@ -133,11 +136,33 @@ type draft struct {
 // assigned to all apps in their order, taken or not, as every balancer must come
 // to the same ports.
 func (d *Deriver) take(apps []App) (taken []selection, problems []discovery.Problem) {
+	readable, problems := d.readable(apps)
+	all, p := mergeGroups(readable)
+	problems = append(problems, p...)
 	assign := newAssigner(d.opts.MinServicePort, d.opts.MaxServicePort)
+	for _, m := range all {
+		if d.isItself(m.id) {
+			continue
+		}
+		if s := selectServices(m, servicePorts(m, assign), d.opts); len(s.drafts) > 0 {
+			taken = append(taken, s)
+		}
+	}
+	return taken, problems
+}
+
+// isItself reports whether an ID, or the name of a group, is the balancer's.
+func (d *Deriver) isItself(id string) bool {
+	return d.opts.Framework != "" && strings.TrimPrefix(id, "/") == d.opts.Framework
+}
+
+// readable returns the apps that can be read, in their order, without the balancer
+// itself.
+func (d *Deriver) readable(apps []App) (readable []*App, problems []discovery.Problem) {
 	seen := make(map[string]bool, len(apps))
 	for i := range apps {
 		a := &apps[i]
-		if d.opts.Framework != "" && strings.TrimPrefix(a.ID, "/") == d.opts.Framework {
+		if _, grouped := a.Labels[labelGroup]; !grouped && d.isItself(a.ID) {
 			continue
 		}
 		if p, ok := appProblem(a, seen); ok {
@@ -145,11 +170,9 @@ func (d *Deriver) take(apps []App) (taken []selection, problems []discovery.Prob
 			continue
 		}
 		seen[a.ID] = true
-		if s := selectServices(a, servicePorts(a, assign), d.opts); len(s.drafts) > 0 {
-			taken = append(taken, s)
-		}
+		readable = append(readable, a)
 	}
-	return taken, problems
+	return readable, problems
 }
 
 // appProblem returns why an app cannot be read at all.
@@ -187,8 +210,9 @@ func isAppID(text string) bool {
 
 // selectServices returns the services of an app that the options take (contract
 // 3). A port that is listed several times is one service.
-func selectServices(a *App, ports []servicePort, opts Options) selection {
-	s := selection{app: a, mode: networkMode(a), ports: ports, owner: owners(ports)}
+func selectServices(m merged, ports []servicePort, opts Options) selection {
+	s := selection{merged: m, ports: ports, owner: owners(ports)}
+	a := m.app
 	labels := portLabels(a.Labels)
 	for n := range ports {
 		if s.owner[n] != n {
@@ -196,7 +220,7 @@ func selectServices(a *App, ports []servicePort, opts Options) selection {
 		}
 		own := of(labels, n)
 		if inGroup(a.Labels, own, opts.Groups) && enabled(own, opts.StrictMode) {
-			s.drafts = append(s.drafts, draft{index: n, values: parseLabels(own)})
+			s.drafts = append(s.drafts, draft{index: n, values: parseLabels(own, opts.CertificateFolders)})
 		}
 	}
 	return s
@@ -231,12 +255,9 @@ func hostNames(taken []selection) []string {
 				names[name] = struct{}{}
 			}
 		}
-		if !byHost(s.mode) {
-			continue
-		}
-		for _, t := range s.app.Tasks {
-			if _, ok := literal(t.Host); !ok && !idle(t.State) && hostName(t.Host) {
-				names[t.Host] = struct{}{}
+		for _, m := range s.tasks {
+			if _, ok := literal(m.task.Host); !ok && byHost(networkMode(m.app)) && !idle(m.task.State) && hostName(m.task.Host) {
+				names[m.task.Host] = struct{}{}
 			}
 		}
 	}
@@ -253,7 +274,7 @@ type env struct {
 
 // deriveApp returns the services of one app, sorted by port index.
 func deriveApp(s *selection, e env) ([]discovery.Service, []discovery.Problem) {
-	problems := portProblems(s.app, s.ports, s.owner)
+	problems := append(portProblems(s.app, s.ports, s.owner), labelProblems(s.app, len(s.ports))...)
 	endpoints, p := taskEndpoints(s, e)
 	problems = append(problems, p...)
 	services := make([]discovery.Service, 0, len(s.drafts))
@@ -287,15 +308,18 @@ func finish(s *selection, d *draft, e env) (discovery.Service, bool, []discovery
 		problems, ok = append(problems, p), false
 	}
 
-	check, err := ownCheck(s.app, d.index)
+	check, borrowed, err := serviceCheck(s.app, d)
 	if err != nil {
 		lose(discovery.Problem{Reason: reasonCheck, Detail: err.Error()})
 	}
 	service := discovery.Service{
-		App: s.app.ID, PortIndex: d.index, ServicePort: s.ports[d.index].Port,
-		BindAddress: d.bind, Mode: serviceMode(check, d.mode, d.hosts), Balance: d.balance,
+		App: s.id, PortIndex: d.index, ServicePort: s.ports[d.index].Port,
+		BindAddress: d.bind, Mode: serviceMode(check, borrowed, d.mode, d.hosts), Balance: d.balance,
 		Hosts: d.hosts, Path: d.path, Weight: d.weight, Sticky: d.sticky,
 		RedirectToHTTPS: d.redirect, HealthCheck: check, Overrides: d.overrides,
+		BindOptions: d.bindOptions, Certificate: d.certificate, HSTS: d.hsts, Auth: d.auth,
+		AllowedNetworks: d.networks, ProxyPassPath: d.proxyPass, ReverseProxyPath: d.reverseProxy,
+		RootRedirect: d.rootRedirect, CheckPortFrom: d.checkIndexGiven && check.Exists(),
 	}
 	if d.portGiven {
 		service.ServicePort = d.port
@@ -325,14 +349,16 @@ func finish(s *selection, d *draft, e env) (discovery.Service, bool, []discovery
 	return service, ok, problems
 }
 
-// serviceMode returns how a service is handled: as its label says, else http if
-// its own health check is of protocol HTTP or it has a virtual host (contract
-// 4.4, K8).
-func serviceMode(own discovery.HealthCheck, label discovery.Mode, hosts []string) discovery.Mode {
+// serviceMode returns how a service is handled (contract 4.4, K8): a borrowed check
+// about HTTP beats the label, which beats an own check of protocol HTTP; a service
+// with a virtual host and none of these is http.
+func serviceMode(check discovery.HealthCheck, borrowed bool, label discovery.Mode, hosts []string) discovery.Mode {
 	switch {
+	case borrowed && slices.Contains([]string{"HTTP", "HTTPS", "MESOS_HTTP", "MESOS_HTTPS"}, check.Protocol):
+		return discovery.ModeHTTP
 	case label != "":
 		return label
-	case own.Protocol == "HTTP" || len(hosts) > 0:
+	case !borrowed && check.Protocol == "HTTP" || len(hosts) > 0:
 		return discovery.ModeHTTP
 	}
 	return discovery.ModeTCP
@@ -348,17 +374,18 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 			App: s.app.ID, PortIndex: -1, Value: excerpt(value), Reason: reason, Detail: detail,
 		})
 	}
-	gated := e.alive != nil && hasHealthChecks(s.app)
-	for i := range s.app.Tasks {
-		t := &s.app.Tasks[i]
-		if idle(t.State) || gated && !e.alive(t.ID) {
+	probed := probedIndexes(s)
+	for _, m := range s.tasks {
+		t := m.task
+		if idle(t.State) || e.alive != nil && hasHealthChecks(m.app) && !e.alive(t.ID) {
 			continue
 		}
 		if !hostName(t.Host) || plain(t.ID) != nil {
 			report(reasonTask, t.ID, fmt.Sprintf("the task has no usable ID and host (%q); it is skipped", excerpt(t.Host)))
 			continue
 		}
-		addr, reason := taskAddress(s.mode, t, e.addresses)
+		mode := networkMode(m.app)
+		addr, reason := taskAddress(mode, t, e.addresses)
 		switch reason {
 		case "":
 		case reasonUnresolved:
@@ -368,7 +395,8 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 			report(reason, t.ID, "the task has no literal address as its first one; it is skipped")
 			continue
 		}
-		for k, port := range taskPorts(s.app, s.mode, t) {
+		ports := taskPorts(m.app, mode, t)
+		for k, port := range ports {
 			if k >= len(s.ports) {
 				break
 			}
@@ -376,17 +404,36 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 			if owner < 0 {
 				continue
 			}
-			if port < 1 || port > maxPort {
+			if !isPort(port) {
 				report(reasonTaskPort, t.ID, fmt.Sprintf("port %d at index %d is no port; it is skipped", port, k))
 				continue
 			}
-			if endpoints[owner] == nil {
-				endpoints[owner] = make([]discovery.Endpoint, 0, len(s.app.Tasks))
+			endpoint := discovery.Endpoint{Task: t.ID, Agent: t.Host, Address: addr, Port: port, State: discovery.Ready}
+			if m.draining {
+				endpoint.State = discovery.Draining
 			}
-			endpoints[owner] = append(endpoints[owner], discovery.Endpoint{
-				Task: t.ID, Agent: t.Host, Address: addr, Port: port, State: discovery.Ready,
-			})
+			if i, ok := probed[owner]; ok && i >= 0 && i < len(ports) && isPort(ports[i]) {
+				endpoint.CheckPort = ports[i]
+			}
+			if endpoints[owner] == nil {
+				endpoints[owner] = make([]discovery.Endpoint, 0, len(s.tasks))
+			}
+			endpoints[owner] = append(endpoints[owner], endpoint)
 		}
 	}
 	return endpoints, problems
 }
+
+// probedIndexes returns, for each service that asks for it, the index of the task
+// port that is probed instead of its own (D27).
+func probedIndexes(s *selection) map[int]int {
+	probed := map[int]int{}
+	for _, d := range s.drafts {
+		if d.checkIndexGiven {
+			probed[d.index] = d.checkIndex
+		}
+	}
+	return probed
+}
+
+func isPort(n int) bool { return n >= 1 && n <= maxPort }

@@ -37,7 +37,7 @@ func ownCheck(a *App, index int) (discovery.HealthCheck, error) {
 		c := discovery.HealthCheck{
 			Protocol: h.Protocol, Path: h.Path, PortIndex: -1, Port: h.Port,
 			GracePeriodSeconds: h.GracePeriodSeconds, IntervalSeconds: h.IntervalSeconds,
-			TimeoutSeconds: h.TimeoutSeconds, MaxConsecutiveFailures: h.MaxConsecutiveFailures,
+			TimeoutSeconds: h.TimeoutSeconds, MaxConsecutiveFailures: h.MaxConsecutiveFailures, JSON: h.Document,
 		}
 		if h.PortIndex != nil {
 			c.PortIndex = *h.PortIndex
@@ -48,6 +48,18 @@ func ownCheck(a *App, index int) (discovery.HealthCheck, error) {
 		return c, checkFields(c)
 	}
 	return discovery.HealthCheck{}, nil
+}
+
+// serviceCheck returns the health check that HAProxy repeats for a service: its own
+// one or, with the label for it, that of another port index; borrowed tells which
+// (contract 4.5).
+func serviceCheck(a *App, d *draft) (check discovery.HealthCheck, borrowed bool, err error) {
+	check, err = ownCheck(a, d.index)
+	if check.Exists() || err != nil || !d.checkIndexGiven {
+		return check, false, err
+	}
+	check, err = ownCheck(a, d.checkIndex)
+	return check, check.Exists(), err
 }
 
 // Bounds of what HAProxy takes as a time (its timers are 31 bits of
@@ -72,6 +84,9 @@ func checkFields(c discovery.HealthCheck) error {
 		return fmt.Errorf("grace period of %d seconds is not between 0 and %d", c.GracePeriodSeconds, maxSeconds)
 	case c.MaxConsecutiveFailures < 0 || c.MaxConsecutiveFailures > maxCount:
 		return fmt.Errorf("%d consecutive failures is not between 0 and %d", c.MaxConsecutiveFailures, maxCount)
+	}
+	if err := plain(c.JSON); err != nil {
+		return fmt.Errorf("the check as a whole: %w", err)
 	}
 	if err := plain(c.Path); err != nil {
 		return fmt.Errorf("path: %w", err)

@@ -71,8 +71,20 @@ type values struct {
 	weight     int
 	sticky     bool
 	redirect   bool
+	hsts       bool
+	auth       discovery.Auth
+	networks   []string
 	overrides  []discovery.Override
 	rejections []rejection
+
+	bindOptions string
+	bindFiles   []string // the files that bindOptions name
+	certificate string
+
+	proxyPass, reverseProxy, rootRedirect string
+
+	checkIndex      int
+	checkIndexGiven bool
 }
 
 // rejection is a label value that the grammar refuses.
@@ -90,6 +102,8 @@ type labelRule struct {
 	parse func(v *values, text string) error
 	// optional labels are ignored when they cannot be read (D22).
 	optional bool
+	// secret values are never shown.
+	secret bool
 }
 
 // ruleOf returns the rule of a label, by its name without HAPROXY_ and index.
@@ -110,13 +124,28 @@ func ruleOf(name string) (labelRule, bool) {
 		return labelRule{parse: parseBind}, true
 	case "BACKEND_WEIGHT":
 		return labelRule{parse: parseWeight, optional: true}, true
+	case "BIND_OPTIONS":
+		return labelRule{parse: parseBindOptions}, true
+	case "SSL_CERT":
+		return labelRule{parse: parseCertificate}, true
+	case "AUTH":
+		return labelRule{parse: parseAuth, secret: true}, true
+	case "BACKEND_NETWORK_ALLOWED_ACL":
+		return labelRule{parse: parseNetworks}, true
+	case "HTTP_BACKEND_PROXYPASS_PATH":
+		return labelRule{parse: parseProxyPass}, true
+	case "HTTP_BACKEND_REVPROXY_PATH":
+		return labelRule{parse: parseReverseProxy}, true
+	case "HTTP_BACKEND_REDIR":
+		return labelRule{parse: parseRootRedirect}, true
+	case "BACKEND_HEALTHCHECK_PORT_INDEX":
+		return labelRule{parse: parseCheckIndex, optional: true}, true
+	case "USE_HSTS":
+		return labelRule{parse: func(v *values, text string) error { v.hsts = truthy(text); return nil }}, true
 	case "STICKY":
 		return labelRule{parse: func(v *values, text string) error { v.sticky = truthy(text); return nil }}, true
 	case "REDIRECT_TO_HTTPS":
 		return labelRule{parse: func(v *values, text string) error { v.redirect = truthy(text); return nil }}, true
-	}
-	if name == "AUTH" || name == "BACKEND_NETWORK_ALLOWED_ACL" {
-		return labelRule{parse: refuseProtection}, true
 	}
 	if isOverride(name) {
 		return labelRule{parse: func(v *values, text string) error { return parseOverride(v, name, text) }}, true
@@ -125,8 +154,8 @@ func ruleOf(name string) (labelRule, bool) {
 }
 
 // parseLabels reads the labels of one port index. Labels without a rule are
-// skipped.
-func parseLabels(list []portLabel) values {
+// skipped. The folders are those that files of bind options may be in.
+func parseLabels(list []portLabel, folders []string) values {
 	var v values
 	for _, l := range list {
 		rule, ok := ruleOf(l.name)
@@ -134,18 +163,25 @@ func parseLabels(list []portLabel) values {
 			continue
 		}
 		if err := rule.parse(&v, l.value); err != nil {
+			if rule.secret {
+				l.value = maskedValue
+			}
 			v.rejections = append(v.rejections, rejection{label: l, err: err, ignored: rule.optional})
 		}
+	}
+	if file, ok := v.outside(folders); ok {
+		text, _ := find(list, "BIND_OPTIONS")
+		v.rejections = append(v.rejections, rejection{
+			label: portLabel{list[0].index, "BIND_OPTIONS", text},
+			err: fmt.Errorf("file %q is in no folder of certificates (%s, and that of SSL_CERT)",
+				excerpt(file), strings.Join(folders, ", ")),
+		})
 	}
 	return v
 }
 
-// errProtection says why a label that protects a service costs it.
-var errProtection = errors.New("this label restricts who may use the service, which this version cannot do yet")
-
-// refuseProtection leaves a service out rather than serve it without the protection
-// that its team asked for.
-func refuseProtection(*values, string) error { return errProtection }
+// maskedValue stands for a value that must not be shown.
+const maskedValue = "(hidden)"
 
 // truthy reports whether a label switches something on: true, t, yes or y in any
 // case, not trimmed. No other value is an error.
@@ -296,6 +332,16 @@ func number(text string) (int, error) {
 	return int(n), nil
 }
 
+// parseCheckIndex reads the port index whose health check and port are used.
+func parseCheckIndex(v *values, text string) error {
+	n, err := number(text)
+	if err != nil {
+		return err
+	}
+	v.checkIndex, v.checkIndexGiven = n, true
+	return nil
+}
+
 func parseMode(v *values, text string) error {
 	mode := discovery.Mode(strings.ToLower(strings.Trim(text, " ")))
 	if mode != discovery.ModeHTTP && mode != discovery.ModeTCP {
@@ -395,12 +441,15 @@ func lineCharacters(r rune) rune {
 	return r
 }
 
-// isOverride reports whether a label of this name replaces a template (contract
-// 4.3). HTTP_BACKEND_REDIR is a template too, but the label of that name holds a
-// path (K11).
-func isOverride(name string) bool {
-	switch name {
-	case "BACKEND_HEAD", "BACKEND_HSTS_OPTIONS", "BACKEND_HTTP_HEALTHCHECK_OPTIONS", "BACKEND_HTTP_OPTIONS",
+// isOverride reports whether a label of this name replaces a template.
+func isOverride(name string) bool { return slices.Contains(overrideLabels(), name) }
+
+// overrideLabels are the labels that replace a template (contract 4.3), without
+// HAPROXY_ and the index. HTTP_BACKEND_REDIR is a template too, but the label of that
+// name holds a path (K11).
+func overrideLabels() []string {
+	return []string{
+		"BACKEND_HEAD", "BACKEND_HSTS_OPTIONS", "BACKEND_HTTP_HEALTHCHECK_OPTIONS", "BACKEND_HTTP_OPTIONS",
 		"BACKEND_REDIRECT_HTTP_TO_HTTPS", "BACKEND_REDIRECT_HTTP_TO_HTTPS_WITH_PATH",
 		"BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS", "BACKEND_SERVER_OPTIONS", "BACKEND_SERVER_TCP_HEALTHCHECK_OPTIONS",
 		"BACKEND_STICKY_OPTIONS", "BACKEND_TCP_HEALTHCHECK_OPTIONS", "FRONTEND_BACKEND_GLUE", "FRONTEND_HEAD",
@@ -412,8 +461,6 @@ func isOverride(name string) bool {
 		"HTTP_FRONTEND_ACL_WITH_AUTH_AND_PATH", "HTTP_FRONTEND_ACL_WITH_PATH", "HTTP_FRONTEND_APPID_ACL",
 		"HTTP_FRONTEND_ROUTING_ONLY", "HTTP_FRONTEND_ROUTING_ONLY_WITH_AUTH", "HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH",
 		"HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH_AND_AUTH", "TCP_BACKEND_NETWORK_ALLOWED_ACL", "USERLIST_HEAD",
-		"MAP_HTTPS_FRONTEND_ACL", "MAP_HTTP_FRONTEND_ACL", "MAP_HTTP_FRONTEND_ACL_ONLY", "MAP_HTTP_FRONTEND_APPID_ACL":
-		return true
+		"MAP_HTTPS_FRONTEND_ACL", "MAP_HTTP_FRONTEND_ACL", "MAP_HTTP_FRONTEND_ACL_ONLY", "MAP_HTTP_FRONTEND_APPID_ACL",
 	}
-	return false
 }

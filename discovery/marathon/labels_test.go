@@ -72,8 +72,28 @@ func TestLabelValues(t *testing.T) {
 		"an empty template is one too": {"BACKEND_HEAD", "", nil, func(s *discovery.Service) {
 			s.Overrides = []discovery.Override{{Template: "BACKEND_HEAD"}}
 		}},
-		"a path under a template's name (K11)": {"HTTP_BACKEND_REDIR", "/x", nil, func(*discovery.Service) {}},
-		"an unknown label":                     {"FANCY", "\n", nil, func(*discovery.Service) {}},
+		"a path under a template's name (K11)": {"HTTP_BACKEND_REDIR", "/x?y=1", nil, func(s *discovery.Service) { s.RootRedirect = "/x?y=1" }},
+		"HTTP_BACKEND_REDIR: URL": {"HTTP_BACKEND_REDIR", "https://x.example.com/a", nil, func(s *discovery.Service) {
+			s.RootRedirect = "https://x.example.com/a"
+		}},
+		"BIND_OPTIONS": {"BIND_OPTIONS", "  ssl-min-ver TLSv1.3  alpn h2,http/1.1", nil, func(s *discovery.Service) {
+			s.BindOptions = "ssl-min-ver TLSv1.3 alpn h2,http/1.1"
+		}},
+		"BIND_OPTIONS: a file beside the certificate": {
+			"BIND_OPTIONS", "ca-file /certs/ca.pem verify required", []appOption{label("HAPROXY_0_SSL_CERT", "/certs/a.pem")},
+			func(s *discovery.Service) {
+				s.BindOptions, s.Certificate = "ca-file /certs/ca.pem verify required", "/certs/a.pem"
+			},
+		},
+		"USE_HSTS": {"USE_HSTS", "yes", nil, func(s *discovery.Service) { s.HSTS = true }},
+		"AUTH": {"AUTH", "My Realm, 1#:alice:$6$salt$hash.", nil, func(s *discovery.Service) {
+			s.Auth = discovery.Auth{Realm: "My Realm, 1#", User: "alice", Password: "$6$salt$hash."}
+		}},
+		"BACKEND_NETWORK_ALLOWED_ACL": {"BACKEND_NETWORK_ALLOWED_ACL", "10.0.0.0/8  ::1 10.0.0.0/8", nil, func(s *discovery.Service) {
+			s.AllowedNetworks = []string{"10.0.0.0/8", "::1"}
+		}},
+		"HTTP_BACKEND_PROXYPASS_PATH": {"HTTP_BACKEND_PROXYPASS_PATH", "/a.b/", nil, func(s *discovery.Service) { s.ProxyPassPath = "/a.b/" }},
+		"HTTP_BACKEND_REVPROXY_PATH":  {"HTTP_BACKEND_REVPROXY_PATH", "/r", nil, func(s *discovery.Service) { s.ReverseProxyPath = "/r" }},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -125,11 +145,33 @@ func TestValuesOutsideTheGrammarCostTheService(t *testing.T) {
 		{"BIND_ADDR", "fe80::1%eth0"},
 		{"BIND_ADDR", "[10.0.0.1]"},
 		{"BIND_ADDR", "10.0.0.1:80"},
+		{"BIND_OPTIONS", "fd@3"},
+		{"BIND_OPTIONS", "level admin"},
+		{"BIND_OPTIONS", "user root mode 777"},
+		{"BIND_OPTIONS", "ca-file /etc/passwd"},
+		{"BIND_OPTIONS", "ca-file /certs/../etc/x"},
+		{"BIND_OPTIONS", "alpn"},
+		{"SSL_CERT", "a.pem"},
+		{"SSL_CERT", "/a/../b.pem"},
+		{"SSL_CERT", "/a.pem crt /b.pem"},
+		{"BACKEND_NETWORK_ALLOWED_ACL", "10.0.0.0/8,127.0.0.1"},
+		{"BACKEND_NETWORK_ALLOWED_ACL", "-f /etc/passwd"},
+		{"BACKEND_NETWORK_ALLOWED_ACL", "localhost"},
+		{"BACKEND_NETWORK_ALLOWED_ACL", "  "},
+		{"HTTP_BACKEND_PROXYPASS_PATH", "api"},
+		{"HTTP_BACKEND_PROXYPASS_PATH", "/a /b"},
+		{"HTTP_BACKEND_REVPROXY_PATH", "/a?b"},
+		{"HTTP_BACKEND_REDIR", "javascript:x"},
+		{"HTTP_BACKEND_REDIR", "x"},
+		{"HTTP_BACKEND_REDIR", "/a b"},
 		{"BACKEND_HEAD", "  balance\x00first"},
 		{"BACKEND_HEAD", "a\rb"},
 	}
 	hostile := []string{"a\nglobal", "a#b", `a"b`, "a'b", "a\x7fb", "a\u0085b", "a\u00a0b", "a\u2028b", "a\u2029b", strings.Repeat("a", 5000)}
-	for _, name := range []string{"VHOST", "PATH", "PORT", "MODE", "BALANCE", "BIND_ADDR"} {
+	for _, name := range []string{
+		"VHOST", "PATH", "PORT", "MODE", "BALANCE", "BIND_ADDR", "BIND_OPTIONS", "SSL_CERT", "BACKEND_NETWORK_ALLOWED_ACL",
+		"HTTP_BACKEND_PROXYPASS_PATH", "HTTP_BACKEND_REVPROXY_PATH", "HTTP_BACKEND_REDIR",
+	} {
 		for _, value := range hostile {
 			tests = append(tests, struct{ name, value string }{name, value})
 		}
@@ -154,6 +196,47 @@ func TestValuesOutsideTheGrammarCostTheService(t *testing.T) {
 	}
 }
 
+// D26: what should be closed is never left open, and the value is never shown.
+func TestD26AuthThatIsNotWholeCostsTheService(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{
+		"", "realm:alice", ":alice:hash", "realm::hash", "realm:alice:", "realm:alice:hash:more", "r:a b:h", "r:a:h h",
+		"r:a\"b:h", "r:a:h'", "r\n:a:h", "r\u202f:a:h", "r:é:h",
+	} {
+		service, problems := labelled(t, "AUTH", value, label("HAPROXY_0_VHOST", "a.example.com"))
+		if service.App != "" || len(problems) != 1 || problems[0].Label != "HAPROXY_0_AUTH" {
+			t.Errorf("%q: service %+v, problems %+v", value, service, problems)
+			continue
+		}
+		if value != "" && strings.Contains(problems[0].Value+problems[0].Detail, value) {
+			t.Errorf("%q is shown in %+v", value, problems[0])
+		}
+	}
+}
+
+// D22: labels that mlb does not know, or that name a port that is not there, cost
+// nothing and are reported.
+func TestD22UnknownLabelsAreReportedWithTheNearestName(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"HAPROXY_0_VHSOT":      "did you mean HAPROXY_0_VHOST?",
+		"HAPROXY_VHOST":        "did you mean",
+		"HAPROXY_0_FANCY_WORD": "mlb knows no such label",
+		"HAPROXY_00_MODE":      "mlb knows no such label",
+		"HAPROXY_9_MODE":       "the app has 1 service ports",
+		"HAPROXY_GROPU":        "did you mean HAPROXY_GROUP?",
+	} {
+		got := derive(t, external(), app("/a", ports(10000), label(key, "x\n")))
+		if len(got.Services) != 1 || len(got.Problems) != 1 {
+			t.Errorf("%s: services %+v, problems %+v; want one of each", key, got.Services, got.Problems)
+			continue
+		}
+		if p := got.Problems[0]; p.Label != key || !strings.Contains(p.Detail, want) {
+			t.Errorf("%s: problem %+v, want %q", key, p, want)
+		}
+	}
+}
+
 func TestABadWeightIsOnlyIgnored(t *testing.T) {
 	t.Parallel()
 	service, problems := labelled(t, "BACKEND_WEIGHT", "heavy", label("HAPROXY_0_PATH", "/"))
@@ -169,16 +252,15 @@ func TestMode(t *testing.T) {
 		app  []appOption
 		want discovery.Mode // empty: the service is left out
 	}{
-		"undecided is tcp":                       {nil, discovery.ModeTCP},
-		"a virtual host makes it http":           {[]appOption{host}, discovery.ModeHTTP},
-		"an own check HTTP makes it http":        {[]appOption{check("HTTP", portIndex(0))}, discovery.ModeHTTP},
-		"the check of another port does not":     {[]appOption{check("HTTP", portIndex(1))}, discovery.ModeTCP},
-		"only the protocol HTTP does (K8)":       {[]appOption{check("HTTPS", portIndex(0)), check("MESOS_HTTP", fixedPort(1))}, discovery.ModeTCP},
-		"the label beats the check":              {[]appOption{check("HTTP", portIndex(0)), tcp}, discovery.ModeTCP},
-		"tcp with a virtual host cannot be had":  {[]appOption{host, tcp}, ""},
-		"that a check says TCP does not matter":  {[]appOption{host, check("TCP", portIndex(0))}, discovery.ModeHTTP},
-		"a port that is named HTTP by a label":   {[]appOption{label("HAPROXY_0_MODE", "http")}, discovery.ModeHTTP},
-		"labels of a port that is not are quiet": {[]appOption{label("HAPROXY_9_MODE", "rubbish"), label("HAPROXY_00_MODE", "rubbish")}, discovery.ModeTCP},
+		"undecided is tcp":                      {nil, discovery.ModeTCP},
+		"a virtual host makes it http":          {[]appOption{host}, discovery.ModeHTTP},
+		"an own check HTTP makes it http":       {[]appOption{check("HTTP", portIndex(0))}, discovery.ModeHTTP},
+		"the check of another port does not":    {[]appOption{check("HTTP", portIndex(1))}, discovery.ModeTCP},
+		"only the protocol HTTP does (K8)":      {[]appOption{check("HTTPS", portIndex(0)), check("MESOS_HTTP", fixedPort(1))}, discovery.ModeTCP},
+		"the label beats the check":             {[]appOption{check("HTTP", portIndex(0)), tcp}, discovery.ModeTCP},
+		"tcp with a virtual host cannot be had": {[]appOption{host, tcp}, ""},
+		"that a check says TCP does not matter": {[]appOption{host, check("TCP", portIndex(0))}, discovery.ModeHTTP},
+		"a port that is named HTTP by a label":  {[]appOption{label("HAPROXY_0_MODE", "http")}, discovery.ModeHTTP},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -16,10 +16,11 @@ type servicePort struct {
 	Missing bool
 }
 
-// servicePorts returns an app's service ports (contract 2.6). Ports that
+// servicePorts returns the service ports of an app or group (contract 2.6). Ports that
 // Marathon did not give come from the assigner, which therefore must see the apps
 // in the order of the answer (K3).
-func servicePorts(a *App, assign *assigner) []servicePort {
+func servicePorts(from merged, assign *assigner) []servicePort {
+	a := from.app
 	mode := networkMode(a)
 	mappings := portMappings(a)
 	var ports []servicePort
@@ -48,11 +49,12 @@ func servicePorts(a *App, assign *assigner) []servicePort {
 			ports = append(ports, servicePort{Port: *p})
 		}
 	}
-	if len(ports) > 0 || mode != modeContainer || len(a.Tasks) == 0 {
+	if len(ports) > 0 || mode != modeContainer || len(from.tasks) == 0 {
 		return ports
 	}
-	for _, p := range taskPorts(a, mode, &a.Tasks[0]) {
-		port, ok := assign.port(a.ID, p)
+	first := from.tasks[0]
+	for _, p := range taskPorts(first.app, networkMode(first.app), first.task) {
+		port, ok := assign.port(from.id, p)
 		ports = append(ports, servicePort{Port: port, Missing: !ok})
 	}
 	return ports

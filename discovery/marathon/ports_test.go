@@ -121,7 +121,7 @@ func TestServicePorts(t *testing.T) {
 				task("t", "10.0.0.1", 31000, 31001),
 			},
 			[]string{"/a#0:10777 -> 10.0.0.1:31000"},
-			[]string{"/a#-1: missing service port"},
+			[]string{"/a#-1: missing service port", "/a#1 HAPROXY_1_PORT: label of a missing port"},
 		},
 		"a port listed twice is one service: last definition, all task ports (K4)": {
 			[]appOption{

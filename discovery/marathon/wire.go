@@ -1,6 +1,7 @@
 package marathon
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type App struct {
 	IPPerTask IPPerTask `json:"ipAddress"`
 	// HealthChecks are in the order of the app definition; a nil element is a null.
 	HealthChecks []*HealthCheck `json:"healthChecks"`
+	// VersionInfo says when the app was changed.
+	VersionInfo VersionInfo `json:"versionInfo"`
 	// Tasks are the running instances, without order. They are present only if
 	// the request asked for them.
 	Tasks []Task `json:"tasks"`
@@ -38,6 +41,13 @@ type App struct {
 	// Fault says why the app's document could not be read as an app; what could
 	// be read is in the other fields. Empty means that it was read whole.
 	Fault string `json:"-"`
+}
+
+// VersionInfo is the member of that name.
+type VersionInfo struct {
+	// LastScalingAt is when the number of instances was last changed, in RFC 3339;
+	// empty if Marathon does not say.
+	LastScalingAt string `json:"lastScalingAt"`
 }
 
 // Labels are an app's labels.
@@ -156,6 +166,9 @@ type HealthCheck struct {
 	TimeoutSeconds     int `json:"timeoutSeconds"`
 	// MaxConsecutiveFailures is how many failures Marathon tolerates.
 	MaxConsecutiveFailures int `json:"maxConsecutiveFailures"`
+
+	// Document is the check as Marathon sent it, without blanks between its parts.
+	Document string `json:"-"`
 }
 
 // UnmarshalJSON reads the check over Marathon's defaults.
@@ -168,6 +181,11 @@ func (h *HealthCheck) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &p); err != nil {
 		return &shapeError{"health check", err}
 	}
+	var document bytes.Buffer
+	if err := json.Compact(&document, data); err != nil {
+		return &shapeError{"health check", err}
+	}
+	p.Document = document.String()
 	*h = HealthCheck(p)
 	return nil
 }

@@ -100,9 +100,12 @@ func TestDecodeAppsTakesEveryShape(t *testing.T) {
 			marathon.App{ID: "/a", HealthChecks: []*marathon.HealthCheck{
 				{
 					Protocol: "HTTP", Path: "/", GracePeriodSeconds: 300, IntervalSeconds: 60, TimeoutSeconds: 20,
-					MaxConsecutiveFailures: 3,
+					MaxConsecutiveFailures: 3, Document: "{}",
 				},
-				{Protocol: "TCP", Path: "/", Port: 9, GracePeriodSeconds: 300, IntervalSeconds: 60, TimeoutSeconds: 20},
+				{
+					Protocol: "TCP", Path: "/", Port: 9, GracePeriodSeconds: 300, IntervalSeconds: 60, TimeoutSeconds: 20,
+					Document: `{"protocol":"TCP","port":9,"portIndex":null,"maxConsecutiveFailures":0}`,
+				},
 			}},
 		},
 		"null results are no results": {

@@ -1,0 +1,91 @@
+package marathon
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// bindOption returns how many arguments an option of a bind line takes, and whether
+// they name files (HAProxy's manual, section 5.1). Options that open further
+// sockets, change who may use one, or load what is no certificate are not known
+// here.
+func bindOption(name string) (args int, file, known bool) {
+	switch name {
+	case "ssl", "accept-proxy", "allow-0rtt", "defer-accept", "force-sslv3", "force-tlsv10", "force-tlsv11",
+		"force-tlsv12", "force-tlsv13", "generate-certificates", "no-alpn", "no-sslv3", "no-tls-tickets",
+		"no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13", "prefer-client-ciphers", "strict-sni", "tfo",
+		"transparent", "v4v6", "v6only", "no-strict-sni":
+		return 0, false, true
+	case "alpn", "npn", "ciphers", "ciphersuites", "curves", "ecdhe", "sigalgs", "client-sigalgs", "ssl-min-ver",
+		"ssl-max-ver", "verify", "ca-ignore-err", "crt-ignore-err", "backlog", "maxconn", "mss", "nice", "name",
+		"id", "tcp-ut", "proto", "interface", "accept-netscaler-cip":
+		return 1, false, true
+	case "crt", "ca-file", "ca-verify-file", "ca-sign-file", "crl-file":
+		return 1, true, true
+	}
+	return 0, false, false
+}
+
+// parseBindOptions reads further words of a bind line. They may not open sockets;
+// where their files may be is checked when all labels are known (see outside).
+func parseBindOptions(v *values, text string) error {
+	words, err := printableWords(text)
+	if err != nil {
+		return err
+	}
+	for rest := words; len(rest) > 0; {
+		name := rest[0]
+		args, file, known := bindOption(name)
+		switch {
+		case !known:
+			return fmt.Errorf("%q is no option of a bind line that a label may use", excerpt(name))
+		case len(rest) <= args:
+			return fmt.Errorf("option %s lacks its argument", name)
+		case file:
+			v.bindFiles = append(v.bindFiles, rest[1])
+		}
+		rest = rest[1+args:]
+	}
+	v.bindOptions = strings.Join(words, " ")
+	return nil
+}
+
+// outside returns the first file of the bind options that is in none of the folders
+// of certificates, the one of the service's own certificate among them (contract
+// 10.3).
+func (v *values) outside(folders []string) (file string, ok bool) {
+	if v.certificate != "" {
+		folders = append(slices.Clone(folders), path.Dir(v.certificate))
+	}
+	i := slices.IndexFunc(v.bindFiles, func(f string) bool { return !below(folders, f) })
+	if i < 0 {
+		return "", false
+	}
+	return v.bindFiles[i], true
+}
+
+// below reports whether a file is in one of the folders or below it.
+func below(folders []string, file string) bool {
+	return path.IsAbs(file) && path.Clean(file) == strings.TrimSuffix(file, "/") &&
+		slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(file+"/", strings.TrimSuffix(f, "/")+"/") })
+}
+
+// parseCertificate reads the file or folder of the certificates of a service port.
+func parseCertificate(v *values, text string) error {
+	words, err := printableWords(text)
+	switch {
+	case err != nil:
+		return err
+	case len(words) == 0:
+		return nil
+	case len(words) > 1 || !path.IsAbs(words[0]):
+		return errors.New("not an absolute path without blanks")
+	case slices.Contains(strings.Split(words[0], "/"), ".."):
+		return errors.New("the path leads upwards")
+	}
+	v.certificate = words[0]
+	return nil
+}
