@@ -16,6 +16,9 @@
 // listener forwards these paths to the Unix socket of a [Server], so that clients
 // need one port only. Methods and query strings do not matter.
 //
+// With [Sources], the paths that give orders or show how traffic is led (signals,
+// configuration, maps, problems) are for some clients only.
+//
 // The package decides nothing: what it tells and what it asks for goes through a
 // [View] that its owner implements.
 package admin

@@ -16,29 +16,28 @@ import (
 type handler map[string]http.HandlerFunc
 
 // newHandler returns the handler of all paths.
-func newHandler(v View, metrics prometheus.Gatherer, log *zap.Logger) handler {
-	none := func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, nil) }
+// Those that give orders and those that show how traffic is led ask for one of the
+// sources.
+func newHandler(v View, sources Sources, metrics prometheus.Gatherer, log *zap.Logger) handler {
+	text := func(get func() []byte) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, get()) }
+	}
 	return handler{
-		"/_haproxy_getconfig": func(w http.ResponseWriter, _ *http.Request) {
-			writeText(w, http.StatusOK, maskPasswords(v.GetConfig()))
-		},
-		"/_haproxy_getpids": func(w http.ResponseWriter, _ *http.Request) {
-			writeText(w, http.StatusOK, joinPIDs(v.PIDs()))
-		},
-		// Routing uses no maps, so they are empty as contract 8 has it.
-		"/_haproxy_getvhostmap": none,
-		"/_haproxy_getappmap":   none,
-		"/_mlb_signal/hup":      signal("SIGHUP", v.Refresh),
-		"/_mlb_signal/usr1":     signal("SIGUSR1", v.Reload),
+		"/_haproxy_getconfig":   guard(sources, text(func() []byte { return maskPasswords(v.GetConfig()) })),
+		"/_haproxy_getpids":     text(func() []byte { return joinPIDs(v.PIDs()) }),
+		"/_haproxy_getvhostmap": guard(sources, text(v.HostMap)),
+		"/_haproxy_getappmap":   guard(sources, text(v.AppMap)),
+		"/_mlb_signal/hup":      guard(sources, signal("SIGHUP", v.Refresh)),
+		"/_mlb_signal/usr1":     guard(sources, signal("SIGUSR1", v.Reload)),
 		"/_mlb/live": func(w http.ResponseWriter, _ *http.Request) {
 			writeHealth(w, "live", v.Live())
 		},
 		"/_mlb/ready": func(w http.ResponseWriter, _ *http.Request) {
 			writeHealth(w, "ready", v.Ready())
 		},
-		"/_mlb/problems": func(w http.ResponseWriter, _ *http.Request) {
+		"/_mlb/problems": guard(sources, func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, http.StatusOK, problemList(v.Problems()))
-		},
+		}),
 		"/_mlb/metrics": promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
 			ErrorLog:      zap.NewStdLog(log),
 			ErrorHandling: promhttp.ContinueOnError,
@@ -56,6 +55,17 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	writeBody(w, http.StatusServiceUnavailable, "text/html",
 		[]byte("<html><body><h1>503 Service Unavailable</h1>\nThere is nothing at this address.\n</body></html>\n"))
+}
+
+// guard lets requests from the sources through and answers others with 403.
+func guard(sources Sources, answer http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if sources.allow(r) {
+			answer(w, r)
+			return
+		}
+		writeText(w, http.StatusForbidden, []byte("Not for clients at this address (--admin-sources).\n"))
+	}
 }
 
 // signal asks for what the signal of that name would do. The texts are those of

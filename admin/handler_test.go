@@ -20,6 +20,7 @@ import (
 // view is a View made of values; what it was asked for is in asked.
 type view struct {
 	config      string
+	maps        [2]string
 	pids        []int
 	live, ready error
 	problems    []discovery.Problem
@@ -28,6 +29,8 @@ type view struct {
 }
 
 func (v view) GetConfig() []byte             { return []byte(v.config) }
+func (v view) HostMap() []byte               { return []byte(v.maps[0]) }
+func (v view) AppMap() []byte                { return []byte(v.maps[1]) }
 func (v view) PIDs() []int                   { return v.pids }
 func (v view) Live() error                   { return v.live }
 func (v view) Ready() error                  { return v.ready }
@@ -77,14 +80,21 @@ func TestAnswers(t *testing.T) {
 		"configuration before the first": {view{}, "/_haproxy_getconfig", 200, text, ""},
 		"process ids without line break": {busy, "/_haproxy_getpids", 200, text, "12 345"},
 		"no process":                     {view{}, "/_haproxy_getpids", 200, text, ""},
-		"map of hosts is empty":          {busy, "/_haproxy_getvhostmap", 200, text, ""},
-		"map of app ids is empty":        {busy, "/_haproxy_getappmap", 200, text, ""},
-		"hup":                            {busy, "/_mlb_signal/hup", 200, text, "Sent SIGHUP signal to marathon-lb"},
-		"usr1":                           {busy, "/_mlb_signal/usr1", 200, text, "Sent SIGUSR1 signal to marathon-lb"},
-		"query does not matter":          {busy, "/_haproxy_getpids?x=1&y", 200, text, "12 345"},
-		"live":                           {view{}, "/_mlb/live", 200, json, `{"live":true}` + "\n"},
-		"not live":                       {busy, "/_mlb/live", 503, json, `{"live":false,"reasons":["no pass for 10 minutes"]}` + "\n"},
-		"ready":                          {view{}, "/_mlb/ready", 200, json, `{"ready":true}` + "\n"},
+		"map of hosts":                   {view{maps: [2]string{"a b\n", ""}}, "/_haproxy_getvhostmap", 200, text, "a b\n"},
+		"map of app ids":                 {view{maps: [2]string{"", "/a b\n"}}, "/_haproxy_getappmap?x", 200, text, "/a b\n"},
+		"no map of hosts":                {busy, "/_haproxy_getvhostmap", 200, text, ""},
+		"no map of app ids":              {busy, "/_haproxy_getappmap", 200, text, ""},
+		"a password in a label is not shown": {
+			view{problems: []discovery.Problem{{App: "/a", Label: "HAPROXY_0_AUTH", Value: "x:y", Reason: "invalid value", Detail: "no"}}},
+			"/_mlb/problems", 200, json,
+			`{"problems":[{"app":"/a","port_index":0,"label":"HAPROXY_0_AUTH","value":"\u003csecret\u003e","reason":"invalid value","detail":"no"}]}` + "\n",
+		},
+		"hup":                   {busy, "/_mlb_signal/hup", 200, text, "Sent SIGHUP signal to marathon-lb"},
+		"usr1":                  {busy, "/_mlb_signal/usr1", 200, text, "Sent SIGUSR1 signal to marathon-lb"},
+		"query does not matter": {busy, "/_haproxy_getpids?x=1&y", 200, text, "12 345"},
+		"live":                  {view{}, "/_mlb/live", 200, json, `{"live":true}` + "\n"},
+		"not live":              {busy, "/_mlb/live", 503, json, `{"live":false,"reasons":["no pass for 10 minutes"]}` + "\n"},
+		"ready":                 {view{}, "/_mlb/ready", 200, json, `{"ready":true}` + "\n"},
 		"not ready": {
 			busy, "/_mlb/ready", 503, json,
 			`{"ready":false,"reasons":["marathon is silent","haproxy is down"]}` + "\n",
@@ -189,6 +199,10 @@ func TestPasswordsAreMasked(t *testing.T) {
 		"confusing names": {" user password password password groups password", " user password password <secret> groups password"},
 		"comment":         {"# user bob password x\n", "# user bob password <secret>\n"},
 		"statistics page": {" stats auth admin:a:b c\n", " stats auth admin:<secret>\n"},
+		"header": {
+			"  http-request set-header Authorization \"Basic abc\" if x\n  http-check send hdr authorization Basic\\ abc\n",
+			"  http-request set-header Authorization <secret> if x\n  http-check send hdr authorization <secret>\n",
+		},
 		"each line for itself": {
 			" user a password x\n user b password y\n", " user a password <secret>\n user b password <secret>\n",
 		},

@@ -22,6 +22,9 @@ var (
 	passwordOption = regexp.MustCompile(`^[ \t]+["']?(?:insecure-)?password["']?[ \t]`)
 	// statsAuth is the login of a statistics page (section 4.2, stats auth).
 	statsAuth = regexp.MustCompile(`(?m)^([ \t#]*stats[ \t]+auth[ \t]+[^\n:]*:)[^\n]*`)
+	// authorization is a header with credentials that HAProxy sends (set-header,
+	// add-header, http-check send).
+	authorization = regexp.MustCompile(`(?mi)((?:header|hdr)[ \t]+["']?(?:proxy-)?authorization["']?[ \t]+)` + word)
 )
 
 // maskPasswords returns a configuration without its passwords and their hashes
@@ -31,7 +34,8 @@ func maskPasswords(config []byte) []byte {
 		name := userName.Find(line)
 		return slices.Concat(name, userOption.ReplaceAllFunc(line[len(name):], maskOption))
 	})
-	return statsAuth.ReplaceAll(config, []byte("${1}<secret>"))
+	config = statsAuth.ReplaceAll(config, []byte("${1}<secret>"))
+	return authorization.ReplaceAll(config, []byte("${1}<secret>"))
 }
 
 // maskOption masks the argument of a password option and returns others as they

@@ -33,6 +33,9 @@ type Config struct {
 	Group string
 	// Listen is a further TCP address such as "127.0.0.1:9095". Empty: none.
 	Listen string
+	// Sources are the clients that may send signals and see the configuration, the
+	// maps and the problems. The zero value is everybody.
+	Sources Sources
 }
 
 // Server serves the interface. Make one with [New].
@@ -46,7 +49,7 @@ type Server struct {
 // starts nothing.
 func New(c Config, v View, metrics prometheus.Gatherer, log *zap.Logger) *Server {
 	log = log.Named("admin")
-	return &Server{config: c, handler: newHandler(v, metrics, log), log: log}
+	return &Server{config: c, handler: newHandler(v, c.Sources, metrics, log), log: log}
 }
 
 // Handler returns what answers the requests, for a listener of the caller's own.

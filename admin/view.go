@@ -9,6 +9,11 @@ type View interface {
 	// passwords are masked by this package. It is empty as long as there is none.
 	// The slice is only read.
 	GetConfig() []byte
+	// HostMap and AppMap return the map files of hosts and of app IDs as they are
+	// now; empty when there are none or routing does not use them (contract 8). The
+	// slices are only read.
+	HostMap() []byte
+	AppMap() []byte
 	// PIDs returns the process ids of HAProxy's master and all its workers. Two
 	// are the steady state; clients take more for a reload that is in progress.
 	PIDs() []int

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"go.uber.org/zap/zapcore"
+
+	"mlb/admin"
 )
 
 // Mode is what one run of the program does.
@@ -85,6 +87,9 @@ type Config struct {
 	// AdminListen is an additional TCP address of mlb's own interface, for
 	// example 127.0.0.1:9095. Empty: none.
 	AdminListen string
+	// AdminSources are the clients that may send signals and see the configuration
+	// by HTTP (D49, D51).
+	AdminSources admin.Sources
 	// HAProxyMap and GroupHTTPSByVhost choose other ways to route
 	// (contract 5.5 and 5.6).
 	HAProxyMap, GroupHTTPSByVhost bool

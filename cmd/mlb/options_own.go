@@ -5,6 +5,8 @@ import (
 	"net"
 
 	"github.com/spf13/pflag"
+
+	"mlb/admin"
 )
 
 // ownOptions are mlb's own places: addresses, folders, programs.
@@ -51,6 +53,14 @@ func ownOptions() []option {
 			name: "admin-listen", own: true, arg: "ADDR:PORT", topic: topicListeners,
 			doc:  "Additional TCP address of mlb's own interface; port 0 takes a free one. Without it there is none.",
 			bind: func(d *draft) pflag.Value { return flagValue[string]{&d.AdminListen, parseListen, showText} },
+		},
+		{
+			name: "admin-sources", own: true, arg: "all|none|NETWORK,...", topic: topicListeners, def: "all",
+			doc: "Clients that may use `/_mlb_signal/…` and see `/_haproxy_getconfig`, the maps and `/_mlb/problems`: addresses and networks, separated by commas. " +
+				"Others get 403. A custom HEAD has to set the header `X-Mlb-Client` to the client's address, as mlb's own does.",
+			bind: func(d *draft) pflag.Value {
+				return flagValue[admin.Sources]{&d.AdminSources, admin.ParseSources, admin.Sources.String}
+			},
 		},
 		{
 			name: "ssl-dir", own: true, arg: "DIR", topic: topicFiles, def: "/etc/ssl",

@@ -102,7 +102,9 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 		b.source.client, b.source.stream, b.source.deriver, b.controller.Pass, b.controller.Failed,
 		log.Named("marathon"), b.source.metrics)
 	b.source.refresh = b.watcher.Refresh
-	b.admin = admin.New(admin.Config{Socket: cfg.adminSocket(), Group: frame.Group, Listen: cfg.AdminListen}, view{b}, reg, log)
+	b.admin = admin.New(admin.Config{
+		Socket: cfg.adminSocket(), Group: frame.Group, Listen: cfg.AdminListen, Sources: cfg.AdminSources,
+	}, view{b}, reg, log)
 	return b, nil
 }
 

@@ -3,7 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"time"
+
+	"go.uber.org/zap"
 
 	"mlb/discovery"
 )
@@ -13,6 +18,25 @@ const stuckAfter = 3 * time.Minute
 
 // GetConfig returns what HAProxy was started with.
 func (v view) GetConfig() []byte { return []byte(v.loop.Status().Loaded) }
+
+// HostMap returns the map file of hosts as it is on disk.
+func (v view) HostMap() []byte { return v.mapFile("domain2backend.map") }
+
+// AppMap returns the map file of app IDs as it is on disk.
+func (v view) AppMap() []byte { return v.mapFile("app2backend.map") }
+
+// mapFile returns the text of a map file beside the configuration; nothing if there
+// is none, or if routing is told not to use it (contract 8).
+func (v view) mapFile(name string) []byte {
+	if !v.cfg.HAProxyMap {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(v.cfg.HAProxyDir(), name))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		v.log.Warn("read map", zap.String("file", name), zap.Error(err))
+	}
+	return text
+}
 
 // PIDs returns HAProxy's processes.
 func (v view) PIDs() []int { return v.process.PIDs() }
