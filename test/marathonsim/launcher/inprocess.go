@@ -19,7 +19,8 @@ const HeaderTask = "X-Task"
 // HTTP: every path answers 200 with the task in the header X-Task and a body of
 // "key: value" lines (task, app, version, agent, port, method, path, host, and
 // each X-Forwarded-… header). The query "sleep=250ms" delays the answer,
-// "status=503" changes the status, "bytes=1000" appends so many bytes.
+// "status=503" changes the status, "header=Name:value" adds a header, "bytes=1000"
+// appends so many bytes.
 //
 // Lines: when the first bytes are not those of a request, each line is answered
 // by the task id, a space and the line.
@@ -53,6 +54,10 @@ func describe(w http.ResponseWriter, r *http.Request, t Task, more []string) {
 	}
 	w.Header().Set(HeaderTask, t.ID)
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	for _, h := range query["header"] {
+		name, value, _ := strings.Cut(h, ":")
+		w.Header().Add(name, value)
+	}
 	if status, err := strconv.Atoi(query.Get("status")); err == nil && status >= 200 && status < 600 {
 		w.WriteHeader(status)
 	}
