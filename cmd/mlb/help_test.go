@@ -14,8 +14,13 @@ var update = flag.Bool("update", false, "rewrite documents that are made from th
 
 func TestConfigurationDocumentIsInStep(t *testing.T) {
 	t.Parallel()
-	file := filepath.Join("..", "..", "docs", "configuration.md")
-	want := configurationManual()
+	inStep(t, "configuration.md", configurationManual())
+}
+
+// inStep compares a document with what the program says, or rewrites it.
+func inStep(t *testing.T, name, want string) {
+	t.Helper()
+	file := filepath.Join("..", "..", "docs", name)
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -26,8 +31,13 @@ func TestConfigurationDocumentIsInStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, string(got)); diff != "" {
-		t.Errorf("docs/configuration.md differs from the table; run this test with -update (-want +got):\n%s", diff)
+		t.Errorf("docs/%s differs from the table; run this test with -update (-want +got):\n%s", name, diff)
 	}
+}
+
+func TestLabelsDocumentIsInStep(t *testing.T) {
+	t.Parallel()
+	inStep(t, "labels.md", labelManual())
 }
 
 func TestHelpNamesEveryOption(t *testing.T) {

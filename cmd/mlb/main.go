@@ -34,7 +34,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case ModeHelp:
 		err = writeHelp(stdout, cfg.Container)
 	case ModeLongHelp:
-		err = writeManual(stdout)
+		err = writeManual(stdout, chapters()...)
 	case ModeVersion:
 		err = writeVersion(stdout)
 	case ModeRender:

@@ -71,7 +71,7 @@ func portLabels() []behaviour {
 			covers: []string{"label HAPROXY_{n}_SSL_CERT", "label HAPROXY_{n}_BIND_OPTIONS"},
 			apps: []app{
 				{id: "/tls", ports: []int{10158}, labels: map[string]string{
-					"HAPROXY_0_SSL_CERT": folder + "/site.pem", "HAPROXY_0_BIND_OPTIONS": "no-tlsv13", "HAPROXY_0_MODE": "http",
+					"HAPROXY_0_SSL_CERT": folder + "/site.pem", "HAPROXY_0_BIND_OPTIONS": "ssl-max-ver TLSv1.2", "HAPROXY_0_MODE": "http",
 				}},
 			},
 			show: func(t *testing.T, s scene) {
