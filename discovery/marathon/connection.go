@@ -45,6 +45,7 @@ func (c *connection) run(ctx context.Context, m master) error {
 		}
 	}()
 
+	c.stream.client.sender.renew()
 	client := sse.NewClient(m.endpoint("/v2/events", streamQuery()).String(), sse.ClientMaxBufferSize(c.limit+readSize))
 	client.ReconnectStrategy = &backoff.StopBackOff{}
 	client.ResponseValidator = func(_ *sse.Client, resp *http.Response) error { return c.accept(resp) }

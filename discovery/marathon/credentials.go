@@ -11,6 +11,15 @@ type Credentials interface {
 	Authorize(req *http.Request) error
 }
 
+// renewable are credentials that can be got anew; *DCOS is one.
+type renewable interface {
+	Credentials
+	// Renew asks for new ones before the next request.
+	Renew()
+	// Refused takes in that an authorized request was answered with 401.
+	Refused(req *http.Request)
+}
+
 // Basic is a user and a password for basic authentication. Its secret shows in
 // no format and no log.
 type Basic struct {

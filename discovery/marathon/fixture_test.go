@@ -305,7 +305,7 @@ func TestTutorialServices(t *testing.T) {
 		HealthCheck: discovery.HealthCheck{
 			Protocol: "TCP", Path: "/", GracePeriodSeconds: 300, IntervalSeconds: 60, TimeoutSeconds: 20,
 			MaxConsecutiveFailures: 3,
-			JSON: db.HealthCheck.JSON,
+			JSON:                   db.HealthCheck.JSON,
 		},
 		Endpoints: db.Endpoints,
 	}, db); diff != "" {

@@ -141,7 +141,7 @@ func fold(previous, current merged) merged {
 	for i := range draining(len(tasks), healthy, older.app.Instances, target) {
 		tasks[i].draining = true
 	}
-	older.tasks = append(tasks, newer.tasks...)
+	older.tasks = slices.Concat(tasks, newer.tasks)
 	return older
 }
 

@@ -3,6 +3,7 @@ package marathon_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -150,7 +151,7 @@ func TestD21GroupsLoseNoTask(t *testing.T) {
 		apps := []marathon.App{
 			colour("/blue", oldWanted, old, started("2026-01-01")),
 			colour("/green", newWanted, next, started("2026-01-02"), label("HAPROXY_DEPLOYMENT_NEW_INSTANCES", "0"),
-				label("HAPROXY_DEPLOYMENT_TARGET_INSTANCES", fmt.Sprint(target))),
+				label("HAPROXY_DEPLOYMENT_TARGET_INSTANCES", strconv.Itoa(target))),
 		}
 		before := []marathon.App{apps[0], apps[1]}
 		before[0].Tasks, before[1].Tasks = slices.Clone(apps[0].Tasks), slices.Clone(apps[1].Tasks)

@@ -80,7 +80,8 @@ func TestLabelValues(t *testing.T) {
 			s.BindOptions = "ssl-min-ver TLSv1.3 alpn h2,http/1.1"
 		}},
 		"BIND_OPTIONS: a file beside the certificate": {
-			"BIND_OPTIONS", "ca-file /certs/ca.pem verify required", []appOption{label("HAPROXY_0_SSL_CERT", "/certs/a.pem")},
+			"BIND_OPTIONS", "ca-file /certs/ca.pem verify required",
+			[]appOption{label("HAPROXY_0_SSL_CERT", "/certs/a.pem")},
 			func(s *discovery.Service) {
 				s.BindOptions, s.Certificate = "ca-file /certs/ca.pem verify required", "/certs/a.pem"
 			},
@@ -224,7 +225,7 @@ func TestD22UnknownLabelsAreReportedWithTheNearestName(t *testing.T) {
 		"HAPROXY_0_FANCY_WORD": "mlb knows no such label",
 		"HAPROXY_00_MODE":      "mlb knows no such label",
 		"HAPROXY_9_MODE":       "the app has 1 service ports",
-		"HAPROXY_GROPU":        "did you mean HAPROXY_GROUP?",
+		"HAPROXY_GRUOP":        "did you mean HAPROXY_GROUP?",
 	} {
 		got := derive(t, external(), app("/a", ports(10000), label(key, "x\n")))
 		if len(got.Services) != 1 || len(got.Problems) != 1 {

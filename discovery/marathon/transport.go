@@ -67,11 +67,7 @@ type sender struct {
 func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 	origin, trusted := s.masters.configured(req.URL)
 	for hop := 0; ; hop++ {
-		out, err := s.prepare(req, origin, trusted)
-		if err != nil {
-			return nil, err
-		}
-		resp, err := s.base.RoundTrip(out)
+		resp, err := s.exchange(req, origin, trusted)
 		if err != nil {
 			return nil, err
 		}
@@ -92,6 +88,38 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 		trusted = s.trusts(req.Context(), origin, target)
 		req = req.Clone(req.Context())
 		req.URL, req.Host = target, ""
+	}
+}
+
+// exchange sends one request with what it has to carry. Credentials that are refused
+// and can be renewed are tried once more; requests to Marathon have no body that
+// would be lost.
+func (s *sender) exchange(req *http.Request, origin master, trusted bool) (*http.Response, error) {
+	again, canRenew := s.credentials.(renewable)
+	for attempt := 0; ; attempt++ {
+		out, err := s.prepare(req, origin, trusted)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := s.base.RoundTrip(out)
+		if err != nil {
+			return nil, err
+		}
+		if !trusted || !canRenew || resp.StatusCode != http.StatusUnauthorized {
+			return resp, nil
+		}
+		again.Refused(out)
+		if attempt > 0 {
+			return resp, nil
+		}
+		_ = resp.Body.Close()
+	}
+}
+
+// renew has renewable credentials got anew, as each new stream wants (contract 2.1).
+func (s *sender) renew() {
+	if c, ok := s.credentials.(renewable); ok {
+		c.Renew()
 	}
 }
 
