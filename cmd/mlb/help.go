@@ -78,7 +78,11 @@ func addHelp(fs *pflag.FlagSet, o option, container bool) {
 	if o.arity == takesNone {
 		kind = "bool"
 	}
-	flag := fs.VarPF(helpValue{kind}, o.name, o.short, doc)
+	// The long name comes first on each line, where people and scripts look for it.
+	if o.short != "" {
+		doc = "(-" + o.short + ") " + doc
+	}
+	flag := fs.VarPF(helpValue{kind}, o.name, "", doc)
 	flag.DefValue = o.fallback(container)
 	if o.arity == takesNone {
 		flag.NoOptDefVal = "true"
