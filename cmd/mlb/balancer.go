@@ -31,6 +31,9 @@ func (c Config) masterSocket() string { return filepath.Join(c.SocketDir, "maste
 func (c Config) statsSocket() string  { return filepath.Join(c.SocketDir, "socket") }
 func (c Config) adminSocket() string  { return filepath.Join(c.SocketDir, "mlb.sock") }
 
+// serverStateFile is where the next worker learns which servers are dead.
+func (c Config) serverStateFile() string { return filepath.Join(c.ServerStateDir, "global") }
+
 // newRegistry returns a registry with the process's own metrics in it.
 func newRegistry() *prometheus.Registry {
 	reg := prometheus.NewRegistry()
@@ -56,7 +59,8 @@ func newFrame(cfg Config, features process.Features, log *zap.Logger) (render.Fr
 		HTTPBind: cfg.HTTP.String(), HTTPSBind: cfg.HTTPS.String(), AppIDBind: cfg.AppID.String(), StatsBind: cfg.Stats.String(),
 		NoHTTP: cfg.DontBindHTTPAndHTTPS, Certificates: cfg.Certificates.List, MaxConn: maxConn,
 		StatsSocket: cfg.statsSocket(), AdminSocket: cfg.adminSocket(),
-		Exporter: features.Exporter, DefaultOptions: cfg.DefaultOptions,
+		ServerStateFile: cfg.serverStateFile(),
+		Exporter:        features.Exporter, DefaultOptions: cfg.DefaultOptions,
 		Version: haproxy.Version{Major: features.Major, Minor: features.Minor},
 		MapDir:  cfg.HAProxyDir(), Map: cfg.HAProxyMap, Grouped: cfg.GroupHTTPSByVhost, HTTP2: cfg.HTTP2,
 		TemplateLabels: cfg.TemplateLabels.Allow,

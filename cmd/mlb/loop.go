@@ -31,7 +31,8 @@ func newLoop(ctx context.Context, cfg Config, features process.Features, again f
 	ours := apply.Config{
 		File: cfg.HAProxyConfig, StateDir: cfg.StateDir, Binary: cfg.HAProxyBinary,
 		MinReloadInterval: cfg.MinReloadInterval, StopTimeout: cfg.StopTimeout, DrainTimeout: cfg.DrainTimeout,
-		SkipValidation: cfg.SkipValidation, ArchiveVersions: cfg.ArchiveVersions, StopHAProxy: true, Again: again,
+		ServerStateFile: cfg.serverStateFile(),
+		SkipValidation:  cfg.SkipValidation, ArchiveVersions: cfg.ArchiveVersions, StopHAProxy: true, Again: again,
 	}
 	version := haproxy.Version{Major: features.Major, Minor: features.Minor}
 	metrics := apply.NewMetrics(reg)

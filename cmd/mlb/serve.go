@@ -73,7 +73,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	if renderer.CustomHead() {
 		log.Warn("custom HEAD: haproxy runs as it says, and the paths of mlb on the statistics port need it or --admin-listen")
 	}
-	for _, dir := range []string{cfg.HAProxyDir(), cfg.StateDir, cfg.SocketDir} {
+	for _, dir := range []string{cfg.HAProxyDir(), cfg.StateDir, cfg.SocketDir, cfg.ServerStateDir} {
 		if err = os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // haproxy's worker has to enter it.
 			return nil, fmt.Errorf("make folder: %w", err)
 		}

@@ -19,6 +19,9 @@ type Config struct {
 	File string
 	// StateDir is an existing folder for what has to outlive mlb.
 	StateDir string
+	// ServerStateFile is where HAProxy finds the states of servers after a reload
+	// (its manual, server-state-file), in an existing folder. Empty: nowhere.
+	ServerStateFile string
 	// Binary is the haproxy program, for checks.
 	Binary string
 	// MinReloadInterval is the time between two reloads. Zero: none.
@@ -226,6 +229,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	work, cancel := patient(ctx)
 	defer cancel()
 	l.command.start = func() { go func() { l.command.ended <- l.cfg.Command.Run(work) }() }
+	l.forgetHealth()
 	if err := l.adopt(ctx); err != nil {
 		return errors.Join(err, l.close())
 	}

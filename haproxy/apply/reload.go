@@ -111,7 +111,9 @@ func (l *Loop) tryLoad(ctx context.Context, d Desired, config haproxy.Config, re
 		l.keep(previous)
 		return l.begin(d, config, result), nil
 	}
+	l.saveHealth(ctx, config)
 	loaded, err := l.reloadProcess(ctx)
+	l.forgetHealth()
 	if err != nil {
 		l.restore(previous)
 		l.failedReload()

@@ -30,6 +30,8 @@ type Frame struct {
 	// StatsSocket is the path of HAProxy's own statistics socket, AdminSocket
 	// that of mlb's HTTP socket.
 	StatsSocket, AdminSocket string
+	// ServerStateFile is where HAProxy finds the states of servers after a reload.
+	ServerStateFile string
 	// Exporter says that HAProxy has its Prometheus exporter (D52).
 	Exporter bool
 	// DefaultOptions are the names of options for the defaults section.
@@ -66,7 +68,7 @@ func (f Frame) values() templates.Values {
 	v := templates.Values{
 		"httpBind": f.HTTPBind, "httpsBind": f.HTTPSBind, "appIdBind": f.AppIDBind, "statsBind": f.StatsBind,
 		"sslCerts": certificateWords(f.Certificates), "maxConn": strconv.Itoa(f.MaxConn),
-		"statsSocket": f.StatsSocket, "adminSocket": f.AdminSocket,
+		"statsSocket": f.StatsSocket, "adminSocket": f.AdminSocket, "serverStateFile": f.ServerStateFile,
 		"identity": "", "exporter": "", "defaultOptions": "", "alpn": f.alpn(),
 		"haproxy_dir": f.MapDir, "tlsHost": f.tlsHost(),
 	}

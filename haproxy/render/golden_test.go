@@ -30,7 +30,7 @@ func frame() render.Frame {
 		HTTPBind: "*:80", HTTPSBind: "*:443", AppIDBind: "*:9091", StatsBind: "*:9090",
 		Certificates: []string{"/etc/ssl/cert.pem"}, MaxConn: 1000,
 		StatsSocket: "/var/run/haproxy/socket", AdminSocket: "/var/run/haproxy/mlb.sock",
-		MapDir: "/etc/haproxy", Exporter: true, DefaultOptions: []string{"dontlognull", "http-server-close", "redispatch"},
+		MapDir: "/etc/haproxy", ServerStateFile: "/var/state/haproxy/global", Exporter: true, DefaultOptions: []string{"dontlognull", "http-server-close", "redispatch"},
 	}
 }
 
