@@ -66,6 +66,11 @@ bench: ## run the benchmarks COUNT (10) times and summarise them
 	go test -run '^$$' -bench . -benchmem -count $(COUNT) ./... | tee bin/bench.txt
 	$(GO_TOOL) benchstat bin/bench.txt
 
+.PHONY: bench-vhosts
+bench-vhosts: ## measure what 10, 1,000 and 5,000 virtual hosts cost (VHOSTS= for flags), see docs/benchmarks.md
+	@scripts/ensure-packages haproxy:haproxy
+	go run ./test/bench/vhosts $(VHOSTS)
+
 .PHONY: vet
 vet: ## run go vet
 	go vet ./...

@@ -3,6 +3,7 @@ package haproxy
 import (
 	"cmp"
 	"slices"
+	"strings"
 )
 
 // File is a file that the configuration reads, such as a map.
@@ -39,5 +40,29 @@ func (d *differ) files(running, desired []File) {
 	}
 	for name := range before {
 		d.reason(ReasonMapChanged, "", "file %s is no longer wanted", name)
+	}
+}
+
+// WithSuffix adds a suffix to a path wherever it stands in the text of a configuration
+// as a whole. Lines stay what they are.
+func WithSuffix(text, path, suffix string) string {
+	inPath := func(c byte) bool {
+		return c == '.' || c == '_' || c == '-' || c == '/' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
+	}
+	var b strings.Builder
+	done := 0
+	for {
+		i := strings.Index(text[done:], path)
+		if i < 0 {
+			b.WriteString(text[done:])
+			return b.String()
+		}
+		start, end := done+i, done+i+len(path)
+		b.WriteString(text[done:end])
+		longer := start > 0 && inPath(text[start-1]) || end < len(text) && inPath(text[end])
+		if !longer {
+			b.WriteString(suffix)
+		}
+		done = end
 	}
 }

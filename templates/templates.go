@@ -38,17 +38,6 @@ type Template struct {
 	Own bool
 }
 
-// isRaw reports whether the contract calls a template raw (5.2 to 5.4).
-func isRaw(name string) bool {
-	switch name {
-	case "BACKEND_HSTS_OPTIONS", "BACKEND_HTTP_OPTIONS", "BACKEND_STICKY_OPTIONS", "HEAD",
-		"HTTPS_GROUPED_FRONTEND_HEAD", "HTTP_BACKEND_ACL_ALLOW_DENY", "HTTP_FRONTEND_APPID_HEAD",
-		"HTTP_FRONTEND_HEAD", "TCP_BACKEND_ACL_ALLOW_DENY":
-		return true
-	}
-	return false
-}
-
 // ErrUnknown is returned for a name that is no template.
 var ErrUnknown = errors.New("no such template")
 
@@ -72,7 +61,8 @@ func Default(name string) (Template, error) {
 	if err != nil {
 		return Template{}, fmt.Errorf("%s%s: %w", prefix, name, ErrUnknown)
 	}
-	return Template{Name: name, Text: string(b), Raw: isRaw(name), Own: true}, nil
+	entry, _ := Lookup(name)
+	return Template{Name: name, Text: string(b), Raw: entry.Format == Raw, Own: true}, nil
 }
 
 // Replaced returns the template with an override in place of its text. A missing

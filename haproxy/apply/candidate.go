@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"mlb/haproxy"
 )
 
 // candidateSuffix marks files that are written to be checked only.
@@ -37,7 +39,7 @@ func (l *Loop) writeCandidate(d Desired) (path string, remove func(), err error)
 			return "", remove, err
 		}
 		written = append(written, candidate)
-		text = renamed(text, filepath.Dir(l.cfg.File)+"/"+f.Name, candidateSuffix)
+		text = haproxy.WithSuffix(text, filepath.Dir(l.cfg.File)+"/"+f.Name, candidateSuffix)
 	}
 	path = l.cfg.File + candidateSuffix
 	if err = replace(path, []byte(text), fileMode); err != nil {
@@ -86,25 +88,4 @@ func temporaries(path string) []string {
 		}
 	}
 	return out
-}
-
-// renamed adds a suffix to a path wherever it stands in the text as a whole.
-func renamed(text, path, suffix string) string {
-	inPath := func(c byte) bool {
-		return c == '.' || c == '_' || c == '-' || c == '/' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
-	}
-	var b strings.Builder
-	for {
-		before, after, found := strings.Cut(text, path)
-		b.WriteString(before)
-		if !found {
-			return b.String()
-		}
-		b.WriteString(path)
-		longer := before != "" && inPath(before[len(before)-1]) || after != "" && inPath(after[0])
-		if !longer {
-			b.WriteString(suffix)
-		}
-		text = after
-	}
 }

@@ -2,8 +2,10 @@ package apply_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -278,6 +280,46 @@ func TestD47PassesGoOnWhileTheCommandHangs(t *testing.T) {
 	})
 	// The next one knows that the file is not loaded.
 	f.remove(t, "hang")
+	f.run(t)
+	f.apply(t, apply.MethodDeferred, proxy("s", f.bind, b))
+	f.awaitSync(t)
+	f.awaitAnswers(t, f.bind, "b")
+}
+
+// dieByCommand applies a text with a command that kills the one who runs it.
+func dieByCommand(dir, binary, script, text string) {
+	cfg := loopConfig(dir, binary)
+	cfg.Command = process.NewCommand(process.CommandConfig{Words: []string{script, "two words"}}, zap.NewNop())
+	l := apply.NewForeign(cfg, process.NewForeign(dir, nil), nil, haproxy.Version{Major: 2, Minor: 6}, zap.NewNop(),
+		apply.NewMetrics(prometheus.NewRegistry()))
+	go func() { _ = l.Run(context.Background()) }()
+	_, _ = l.Apply(context.Background(), apply.Desired{Text: text})
+	_ = l.Settle(context.Background())
+}
+
+func TestD47DeathBetweenTheFileAndTheReload(t *testing.T) {
+	t.Parallel()
+	a, b := target(t, "a"), target(t, "b")
+	f := newForeign(t, `if [ -f kill ]; then rm kill; kill -9 $PPID; exit 0; fi`)
+	f.run(t)
+	f.apply(t, apply.MethodDeferred, proxy("s", f.bind, a))
+	f.awaitSync(t)
+	f.awaitAnswers(t, f.bind, "a")
+	if err := f.end(); err != nil {
+		t.Fatal(err)
+	}
+	// Only a server differs: without a socket that is a reload too.
+	f.touch(t, "kill")
+	wanted := text(proxy("s", f.bind, b)).Text
+	out, err := exec.CommandContext(t.Context(), os.Args[0], foreignArgument, f.dir, f.binary, f.script, wanted).CombinedOutput()
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL { //nolint:forcetypeassert // Linux
+		t.Fatalf("helper: %v: %s", err, out)
+	}
+	if f.disk(t) != wanted {
+		t.Fatalf("file %s", f.disk(t))
+	}
+	f.awaitAnswers(t, f.bind, "a")
 	f.run(t)
 	f.apply(t, apply.MethodDeferred, proxy("s", f.bind, b))
 	f.awaitSync(t)

@@ -24,8 +24,12 @@ import (
 	"mlb/test/haproxytest"
 )
 
-// helperArgument makes the test binary apply texts and die, see dieAfter.
-const helperArgument = "apply-and-die"
+// helperArgument makes the test binary apply texts and die, see dieAfter;
+// foreignArgument makes it die by its own reload command, see dieByCommand.
+const (
+	helperArgument  = "apply-and-die"
+	foreignArgument = "apply-and-be-killed"
+)
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 4 && os.Args[1] == helperArgument {
@@ -34,6 +38,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if len(os.Args) == 6 && os.Args[1] == foreignArgument {
+		dieByCommand(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }

@@ -82,11 +82,14 @@ func (l *Loop) judge(ctx context.Context, d Desired, c haproxy.Config) ([]Refusa
 // verdict returns what HAProxy had against a configuration, or nil. What it had against
 // it long ago may be mended (D48).
 func (l *Loop) verdict(d Desired) []Refusal {
-	if !l.refusedOf.equal(d) || time.Since(l.refusedAt) >= cmp.Or(l.cfg.VerdictLife, verdictLife) {
+	if !l.refusing(d) || time.Since(l.refusedAt) >= cmp.Or(l.cfg.VerdictLife, verdictLife) {
 		return nil
 	}
 	return l.refused
 }
+
+// refusing reports whether the last thing that HAProxy refused is this.
+func (l *Loop) refusing(d Desired) bool { return len(l.refused) > 0 && l.refusedOf.equal(d) }
 
 // refuse remembers a verdict and keeps the text that it is about.
 func (l *Loop) refuse(d Desired, refused []Refusal) {

@@ -44,7 +44,7 @@ func (l *Loop) publish() {
 	s := Status{
 		Running: l.process.Running(), Loaded: l.loaded.Text, Leaving: len(l.leaving.servers), LastReload: l.attempted,
 		Workers: l.workers, OldWorkers: l.oldWorkers,
-		InSync: l.process.Running() && l.desired.Text != "" && len(l.pending) == 0 && !(l.refusedOf.equal(l.desired) && len(l.refused) > 0),
+		InSync: l.process.Running() && l.desired.Text != "" && len(l.pending) == 0 && !l.refusing(l.desired),
 	}
 	if l.attemptErr != nil {
 		s.LastReloadError = l.attemptErr.Error()

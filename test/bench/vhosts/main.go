@@ -48,7 +48,7 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "vhosts:", err)
+		_, _ = fmt.Fprintln(os.Stderr, "vhosts:", err) // there is nowhere else to say it
 		os.Exit(1)
 	}
 }
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, out, progress io.Writer) error {
 	if err = errors.Join(err, stop()); err != nil {
 		return err
 	}
-	if err := table(out, o, results); err != nil {
+	if err = table(out, o, results); err != nil {
 		return err
 	}
 	return verdict(o, results)

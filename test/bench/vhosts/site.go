@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +64,9 @@ func start(ctx context.Context, o options, progress io.Writer) ([]site, func() e
 	}
 	defer func() { stops = append(stops, func() error { return os.RemoveAll(dir) }) }()
 	begin := func(name, config string, files []haproxy.File) (func() []int, error) {
-		fmt.Fprintln(progress, "starting", name)
+		if _, err := fmt.Fprintln(progress, "starting", name); err != nil {
+			return nil, err
+		}
 		pids, s, err := serve(ctx, o.haproxy, filepath.Join(dir, name), config, files)
 		stops = append(stops, s)
 		if err != nil {
@@ -168,7 +171,7 @@ func configuration(dir, host, routing string, n int) (render.Text, error) {
 	}
 	proxies, losers := haproxy.Claim(services(n), haproxy.Claims{DefaultAddress: host})
 	text := r.Render(proxies)
-	if problems := append(losers, text.Problems...); len(problems) > 0 {
+	if problems := slices.Concat(losers, text.Problems); len(problems) > 0 {
 		return render.Text{}, fmt.Errorf("%d problems, the first of %s: %s", len(problems), problems[0].App, problems[0].Detail)
 	}
 	return text, nil
@@ -176,7 +179,7 @@ func configuration(dir, host, routing string, n int) (render.Text, error) {
 
 // serve starts a HAProxy in a new folder. The functions that it returns tell its
 // processes, and end it.
-func serve(ctx context.Context, program, dir, config string, files []haproxy.File) (pids func() []int, stop func() error, err error) {
+func serve(ctx context.Context, program, dir, config string, files []haproxy.File) (func() []int, func() error, error) {
 	none := func() error { return nil }
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, none, err
@@ -197,7 +200,7 @@ func serve(ctx context.Context, program, dir, config string, files []haproxy.Fil
 		Binary: program, ConfigFile: filepath.Join(dir, "haproxy.cfg"), MasterSocket: filepath.Join(dir, "master.sock"),
 		StateDir: dir, Stdout: out,
 	}, zap.NewNop())
-	stop = func() error {
+	stop := func() error {
 		return errors.Join(p.Stop(context.WithoutCancel(ctx), 0), p.Close(), out.Close())
 	}
 	return p.PIDs, stop, p.Start(ctx)
