@@ -56,6 +56,15 @@ matrix: packages ## run the tests that use HAProxy with each version of scripts/
 	@scripts/ensure-packages $(MATRIX_PACKAGES)
 	scripts/matrix $(SUITE)
 
+.PHONY: contract
+contract: packages ## hold mlb to every entry of marathon-lb's contract and name those that nothing shows
+	CI=true go test -count=1 -skip TestEveryEntry ./test/contract
+	CI=true go test -count=1 -v -run TestEveryEntry ./test/contract
+
+.PHONY: contract-table
+contract-table: ## write docs/contract.md, the table of what shows which entry
+	go test -count=1 -run TestTableOfTheContractIsInStep ./test/contract -update
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz $(FUZZTIME)

@@ -89,7 +89,7 @@ func TestEveryEntryOfTheContractHasABehaviourTest(t *testing.T) {
 			open = append(open, entry)
 		}
 	}
-	t.Logf("%d of %d entries are shown", len(known)-len(open), len(known))
+	t.Logf("%s\n%d of %d entries are shown", table(known, shown), len(known)-len(open), len(known))
 	if len(open) > 0 {
 		t.Errorf("nothing shows:\n%s", strings.Join(open, "\n"))
 	}
