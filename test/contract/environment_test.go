@@ -1,0 +1,3 @@
+package contract_test
+
+// Behaviours of the variables of contract 1.4.

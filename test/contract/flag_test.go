@@ -1,0 +1,3 @@
+package contract_test
+
+// Behaviours of the flags of contract 1.2.
