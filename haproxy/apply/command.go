@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -115,6 +116,35 @@ func (l *Loop) runCommand() {
 	}
 	l.command.now, l.command.next = l.command.next, nil
 	l.command.start()
+}
+
+// runAndAwait runs the command and waits until the socket answers again: while a master
+// executes itself anew, it refuses connections. That it does not is no failure of the
+// command. It runs beside the loop.
+func (l *Loop) runAndAwait(ctx context.Context) error {
+	if err := l.cfg.Command.Run(ctx); err != nil || l.socket == nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
+	again := time.NewTicker(answerPoll)
+	defer again.Stop()
+	for {
+		if _, err := l.socket.Servers(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// onlyUnconfirmed reports whether nothing but steps without a visible effect asks for
+// a reload. While the command runs that says little: they are done again afterwards.
+func onlyUnconfirmed(reasons []haproxy.Reason) bool {
+	return !slices.ContainsFunc(reasons, func(r haproxy.Reason) bool { return r.Code != reasonUnconfirmed })
 }
 
 // commanded takes in how the command ended. When it did well, what was on disk when

@@ -109,7 +109,9 @@ const (
 	maxRestart    = 5 * time.Second
 	reloadLimit   = 2 * time.Minute // for one reload
 	verdictLife   = 10 * time.Minute
-	endPatience   = 3 * time.Second // for what is being done when Run is told to end
+	answerLimit   = 10 * time.Second      // for a socket to answer after a command
+	answerPoll    = 50 * time.Millisecond // between two questions to it
+	endPatience   = 3 * time.Second       // for what is being done when Run is told to end
 )
 
 // ErrEnded is returned for a request to a loop that has ended.
@@ -228,7 +230,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer l.leaving.timer.Stop()
 	work, cancel := patient(ctx)
 	defer cancel()
-	l.command.start = func() { go func() { l.command.ended <- l.cfg.Command.Run(work) }() }
+	l.command.start = func() { go func() { l.command.ended <- l.runAndAwait(work) }() }
 	l.forgetHealth()
 	if err := l.adopt(ctx); err != nil {
 		return errors.Join(err, l.close())

@@ -45,7 +45,7 @@ func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
 		l.scheduleAsked()
 		return result, nil
 	}
-	if l.underWay(d) {
+	if l.underWay(d) || l.command.now != nil && onlyUnconfirmed(reasons) {
 		result.Method = MethodDeferred
 		return result, nil
 	}

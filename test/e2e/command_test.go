@@ -88,6 +88,12 @@ func TestRuntimeSocketOfAForeignHAProxy(t *testing.T) {
 	})
 	b.start(t)
 	exactly(t, c, "/web", 2, b.port(10001))
+	eventually(t, "the command has done its work", func() error {
+		if b.metric(t, "mlb_config_in_sync", "") != 1 {
+			return errors.New("not in sync")
+		}
+		return nil
+	})
 	n := b.runs(t)
 	clients := b.port(10001).begin(t)
 	scale(t, c, "/web", 4)
