@@ -91,7 +91,7 @@ func (b *balancer) sessions(t *testing.T, backend string, want int) error {
 func TestMarathonsVerdictDecides(t *testing.T) {
 	t.Parallel()
 	c := simtest.Start(t, marathonsim.Options{
-		Masters: 3, HealthInterval: 300 * time.Millisecond, Launcher: launcher.InProcess{StopDelay: 300 * time.Millisecond},
+		Masters: 3, HealthInterval: 300 * time.Millisecond, Launcher: launcher.InProcess{StopDelay: stopDelay},
 	})
 	simtest.Deploy(t, c, `{"id": "/web", "cmd": "serve", "instances": 3, "labels": {"HAPROXY_GROUP": "external"},
 		"portDefinitions": [{"port": 10001}],

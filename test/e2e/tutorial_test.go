@@ -64,13 +64,22 @@ func newSite(t *testing.T, generation marathonsim.Generation) *site {
 	}
 	simtest.Running(t, c, redisApp, 1)
 	simtest.Running(t, c, keysApp, 3)
-	eventually(t, "the database runs", func() error {
-		if n := len(c.Ready(webApp)); n != 3 {
-			return fmt.Errorf("%d web tasks", n)
+	// The database makes its files first, and the web tasks wait for it: each of the
+	// two may take long on a slow machine.
+	awaitReady(t, c, mysqlApp, 1)
+	awaitReady(t, c, webApp, 3)
+	return s
+}
+
+// awaitReady waits, longer than simtest does, until n tasks are ready.
+func awaitReady(t *testing.T, c *marathonsim.Cluster, app string, n int) {
+	t.Helper()
+	eventually(t, "tasks of "+app+" are ready", func() error {
+		if ready := len(c.Ready(app)); ready != n {
+			return fmt.Errorf("%d tasks of %d", ready, n)
 		}
 		return nil
 	})
-	return s
 }
 
 // needs skips the test without the programs, or fails it when CI is set.
