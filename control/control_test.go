@@ -244,7 +244,7 @@ func TestAHeldPortCostsTheFrontendAlone(t *testing.T) {
 }
 
 // D62: the last task's end and the first one's start are no reload.
-func TestAServiceKeepsItsSectionForAWhile(t *testing.T) {
+func TestD62AServiceKeepsItsSectionForAWhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := &kernel{}

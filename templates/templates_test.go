@@ -49,7 +49,7 @@ func TestExpand(t *testing.T) {
 }
 
 // D35: without it the next template would continue the line.
-func TestAMissingLineBreakIsAdded(t *testing.T) {
+func TestD35AMissingLineBreakIsAdded(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
 		"BACKEND_HEAD": "text\n", "BACKEND_SERVER_TCP_HEALTHCHECK_OPTIONS": "text",

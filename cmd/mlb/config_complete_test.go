@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestLoadMarathon(t *testing.T) {
+func TestD1LoadMarathon(t *testing.T) {
 	t.Parallel()
 	cases := []struct {
 		rule string
@@ -31,7 +31,7 @@ func TestLoadMarathon(t *testing.T) {
 	}
 }
 
-func TestCredentials(t *testing.T) {
+func TestD2Credentials(t *testing.T) {
 	t.Parallel()
 	joe := Credentials{User: "joe", Password: NewSecret("a:b%!")}
 	env := []string{"MARATHON_USER=eve", "MARATHON_PASSWORD=x y"}
@@ -81,7 +81,7 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-func TestCertificates(t *testing.T) {
+func TestD5Certificates(t *testing.T) {
 	t.Parallel()
 	pem := func(file, text string) CertificateFile { return CertificateFile{Path: file, PEM: NewSecret(text)} }
 	environ := []string{`HAPROXY_SSL_CERT=a\nb`, "HAPROXY_SSL_CERT100=c", "HAPROXY_SSL_CERT2=d", "HAPROXY_SSL_CERT1=", "HAPROXY_SSL_CERT101=e"}

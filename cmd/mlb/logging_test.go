@@ -201,7 +201,7 @@ func TestSyslogThatHangsHoldsUpNothing(t *testing.T) {
 	}
 }
 
-func TestSyslogMissingIsAWarning(t *testing.T) {
+func TestD7SyslogMissingIsAWarning(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	logger, closeLog := openLog(Logging{Format: "%(levelname)s %(message)s", SyslogSocket: filepath.Join(t.TempDir(), "none")}, &out)

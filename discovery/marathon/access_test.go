@@ -105,7 +105,7 @@ func listHandler(w http.ResponseWriter, _ *http.Request) {
 	_, _ = w.Write([]byte(twoApps))
 }
 
-func TestCredentialsFollowARedirectOnlyToKnownHosts(t *testing.T) {
+func TestD16CredentialsFollowARedirectOnlyToKnownHosts(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name         string
@@ -181,7 +181,7 @@ func TestMoreThanTwoRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestCertificatesOfMarathon(t *testing.T) {
+func TestK1CertificatesOfMarathon(t *testing.T) {
 	t.Parallel()
 	server := newHost(t, true, listHandler)
 	dir := t.TempDir()

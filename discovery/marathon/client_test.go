@@ -69,7 +69,7 @@ func badAnswers(t *testing.T) map[string]wire {
 	}
 }
 
-func TestABadAnswerIsAReasonToAskTheNextMaster(t *testing.T) {
+func TestD11ABadAnswerIsAReasonToAskTheNextMaster(t *testing.T) {
 	t.Parallel()
 	for name, bad := range badAnswers(t) {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func taskIDs(t *testing.T, s discovery.Snapshot) []string {
 	return ids
 }
 
-func TestTaskStates(t *testing.T) {
+func TestK17TaskStates(t *testing.T) {
 	t.Parallel()
 	tests := map[string]bool{
 		"TASK_RUNNING": true, "TASK_LOST": true, "TASK_UNREACHABLE": true, "": true, "TASK_OF_TOMORROW": true, // K17
@@ -50,7 +50,7 @@ func TestTaskStates(t *testing.T) {
 	}
 }
 
-func TestTasksThatCannotBeServed(t *testing.T) {
+func TestD18TasksThatCannotBeServed(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		task []appOption
@@ -94,7 +94,7 @@ func TestTasksThatCannotBeServed(t *testing.T) {
 	})
 }
 
-func TestHealthGate(t *testing.T) {
+func TestK15HealthGate(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		opts marathon.Options
@@ -144,9 +144,9 @@ func TestHealthResultsVanishAtLeaderChange(t *testing.T) {
 	}
 }
 
-// TestEmptyResultsAreUnknown is D17: Marathon 1.6 and later say "not known yet"
+// TestD17EmptyResultsAreUnknown is D17: Marathon 1.6 and later say "not known yet"
 // with an empty list.
-func TestEmptyResultsAreUnknown(t *testing.T) {
+func TestD17EmptyResultsAreUnknown(t *testing.T) {
 	t.Parallel()
 	known := readApps(t, "task-states/v1.8.json")
 	known = slices.DeleteFunc(known, func(a marathon.App) bool { return a.ID != "/case/running-healthy" })

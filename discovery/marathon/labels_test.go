@@ -115,7 +115,7 @@ func TestLabelValues(t *testing.T) {
 	}
 }
 
-func TestValuesOutsideTheGrammarCostTheService(t *testing.T) {
+func TestD23ValuesOutsideTheGrammarCostTheService(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, value string }{
 		{"VHOST", "test.example.com:8080"},
@@ -288,7 +288,7 @@ func TestOneBadPortLeavesTheOthersOfItsApp(t *testing.T) {
 	}
 }
 
-func TestGroups(t *testing.T) {
+func TestK16Groups(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		groups []string

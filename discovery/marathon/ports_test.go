@@ -88,7 +88,7 @@ func TestNetworkModeAddressesAndPorts(t *testing.T) {
 	}
 }
 
-func TestServicePorts(t *testing.T) {
+func TestK2ServicePorts(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		app      []appOption
@@ -171,7 +171,7 @@ func overlay(id string, containerPorts ...int) marathon.App {
 	return app(id, perTask(containerPorts...), task(id+".t", "10.0.0.1"), at("9.0.0.1"))
 }
 
-func TestAssignedServicePorts(t *testing.T) {
+func TestK3AssignedServicePorts(t *testing.T) {
 	t.Parallel()
 	t.Run("the vectors of contract 2.6, one after the other", func(t *testing.T) {
 		t.Parallel()

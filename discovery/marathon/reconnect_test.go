@@ -21,7 +21,7 @@ func far(cfg marathon.StreamConfig) marathon.StreamConfig {
 	return cfg
 }
 
-func TestASilentStreamIsGivenUp(t *testing.T) {
+func TestD14ASilentStreamIsGivenUp(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]string{"before its first byte": "", "after events": attached(), "within an event": attached() + "event: x\r\nda"} {
 		t.Run(name, func(t *testing.T) {

@@ -124,7 +124,7 @@ func TestResolverPrefersIPv4(t *testing.T) {
 	})
 }
 
-func TestResolverKeepsTheLastGoodAddress(t *testing.T) {
+func TestD19ResolverKeepsTheLastGoodAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		z := newZone(map[string][]string{"a": {"10.0.0.1"}})

@@ -225,7 +225,7 @@ func TestWhatEventsHintAt(t *testing.T) {
 	}
 }
 
-func TestFramesThatAreUnlikeMarathons(t *testing.T) {
+func TestD13FramesThatAreUnlikeMarathons(t *testing.T) {
 	t.Parallel()
 	cr := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\r") }
 	lf := func(s string) string { return strings.ReplaceAll(s, "\r\n", "\n") }

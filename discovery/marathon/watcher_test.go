@@ -143,7 +143,7 @@ func (s *show) triggers() []string {
 	return triggers
 }
 
-func TestAWatcherReadsAtStartAndAgainWhenTheStreamIsAttached(t *testing.T) {
+func TestD12AWatcherReadsAtStartAndAgainWhenTheStreamIsAttached(t *testing.T) {
 	t.Parallel()
 	inShow(t, marathon.WatcherConfig{}, nil, func(s *show) {
 		t := s.t
@@ -181,7 +181,7 @@ func TestASnapshotSaysWhereItIsFromAndWhatItTook(t *testing.T) {
 	})
 }
 
-func TestTheFirstHintAfterQuietActsAtOnce(t *testing.T) {
+func TestD15TheFirstHintAfterQuietActsAtOnce(t *testing.T) {
 	t.Parallel()
 	inShow(t, marathon.WatcherConfig{}, nil, func(s *show) {
 		t := s.t
@@ -365,7 +365,7 @@ func TestWhileReadingsFail(t *testing.T) {
 	})
 }
 
-func TestPollingPausesAfterEachPass(t *testing.T) {
+func TestD20PollingPausesAfterEachPass(t *testing.T) {
 	t.Parallel()
 	cfg := marathon.WatcherConfig{Mode: marathon.Poll, PollInterval: time.Minute}
 	inShow(t, cfg, func(s *show) { s.passTakes, s.fails = 5*time.Second, 1 }, func(s *show) {

@@ -16,7 +16,7 @@ import (
 	"mlb/test/haproxytest"
 )
 
-func TestNewSectionReloadsAndKeepsSessions(t *testing.T) {
+func TestK18NewSectionReloadsAndKeepsSessions(t *testing.T) {
 	t.Parallel()
 	a := target(t, "a")
 	r := serving(t, a)

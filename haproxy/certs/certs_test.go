@@ -147,7 +147,7 @@ func TestEnsureSelfSignedMakesThePairOfTheContract(t *testing.T) {
 	}
 }
 
-func TestEnsureSelfSignedReplacesOnlyWhatIsNoPair(t *testing.T) {
+func TestD4EnsureSelfSignedReplacesOnlyWhatIsNoPair(t *testing.T) {
 	t.Parallel()
 	certificate, key := pair(t)
 	_, otherKey := pair(t)

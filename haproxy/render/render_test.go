@@ -36,7 +36,7 @@ func newRenderer(tb testing.TB) *render.Renderer {
 
 // A template with an unknown placeholder is an error at start that names all bad
 // ones (D34).
-func TestBadPlaceholderIsAStartError(t *testing.T) {
+func TestD34BadPlaceholderIsAStartError(t *testing.T) {
 	t.Parallel()
 	_, err := render.New(frame(), render.Overrides{
 		"BACKEND_HEAD": "backend {backends}\n", "FRONTEND_HEAD": "frontend {}\n", "BACKEND_HTTP_OPTIONS": "  # { raw }\n",
