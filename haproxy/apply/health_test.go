@@ -21,10 +21,11 @@ func TestAReloadRemembersWhichServersAreDead(t *testing.T) {
 	r.run(t, func(c *apply.Config) { c.ServerStateFile = note })
 	head := "global\n  server-state-file " + note + "\ndefaults\n  mode tcp\n  timeout connect 1s\n  timeout client 5s\n  timeout server 5s\n" +
 		"  load-server-state-from-file global\n"
-	dead := "listen dead\n  bind " + haproxytest.FreeAddr(t) + "\n"
+	var servers strings.Builder
 	for i := range 12 {
-		dead += fmt.Sprintf("  server s%d %s check inter 5s fall 1\n", i, haproxytest.FreeAddr(t))
+		fmt.Fprintf(&servers, "  server s%d %s check inter 5s fall 1\n", i, haproxytest.FreeAddr(t))
 	}
+	dead := "listen dead\n  bind " + haproxytest.FreeAddr(t) + "\n" + servers.String()
 	extra := "backend more\n"
 	if _, err := r.Apply(t.Context(), apply.Desired{Text: head + dead}); err != nil {
 		t.Fatal(err)

@@ -73,7 +73,7 @@ func TestD42TheOrderOfTheInputDoesNotMatter(t *testing.T) {
 	var services []discovery.Service
 	for _, app := range []string{"/a", "/b", "/c"} {
 		p := web(app, 10001, "x.example.com")
-		p.Service.ServicePort += int(app[1] - 'a')
+		p.ServicePort += int(app[1] - 'a')
 		p.Certificate, p.BindOptions = "/etc/ssl"+app+".pem", "name"+" "+app[1:]
 		for port := 31001; port < 31004; port++ {
 			e := p.Endpoints[0]
