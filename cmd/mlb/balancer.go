@@ -160,11 +160,12 @@ type source struct {
 	deriver  *marathon.Deriver
 	metrics  *marathon.Metrics
 	refresh  func(trigger string)
+	close    func() // after the last request
 }
 
 // newSource wires the client, the stream and the derivation.
-func newSource(cfg Config, reg prometheus.Registerer, log *zap.Logger) (*source, error) {
-	credentials, err := cfg.Credentials(os.ReadFile)
+func newSource(ctx context.Context, cfg Config, reg prometheus.Registerer, log *zap.Logger) (*source, error) {
+	credentials, err := authorizer(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -172,14 +173,18 @@ func newSource(cfg Config, reg prometheus.Registerer, log *zap.Logger) (*source,
 	if err != nil {
 		return nil, err
 	}
-	client := marathon.ClientConfig{CAFile: cfg.CACert}
-	if !credentials.Empty() {
-		client.Credentials = marathon.NewBasic(credentials.User, credentials.Password.Reveal())
-	}
+	client := marathon.ClientConfig{CAFile: cfg.CACert, Credentials: credentials}
 	log = log.Named("marathon")
 	s := &source{metrics: marathon.NewMetrics(reg), refresh: func(string) {}}
 	if s.client, err = marathon.NewClient(client, masters, s.metrics); err != nil {
 		return nil, err
+	}
+	s.close = s.client.Close
+	if logsIn, ok := credentials.(*marathon.DCOS); ok {
+		s.close = func() {
+			s.client.Close()
+			logsIn.Close()
+		}
 	}
 	s.stream = marathon.NewStream(marathon.StreamConfig{MaxBackoff: cfg.MaxBackoff}, s.client, log, s.metrics)
 	s.resolver = marathon.NewResolver(net.DefaultResolver, marathon.ResolverOptions{Capacity: cfg.LRUCacheCapacity},

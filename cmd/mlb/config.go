@@ -47,7 +47,10 @@ type Config struct {
 	// CredentialFile holds "user:pass" in its first line and wins over Auth.
 	// Empty: none.
 	CredentialFile string
-	// DCOSCredentials are a DC/OS service account in JSON.
+	// Vault holds credentials that are asked for at start, unless there are others.
+	Vault Vault
+	// DCOSCredentials are a DC/OS service account in JSON, which counts when there
+	// are no other credentials.
 	DCOSCredentials Secret
 	// CACert is a file of certificates that Marathon's must derive from. Empty:
 	// Marathon is not verified (K1).
@@ -132,6 +135,13 @@ type Config struct {
 	ArchiveVersions int
 
 	Log Logging
+	// SyslogdSocket is where others' messages are received and copied to the output
+	// (contract 1.1 step 1). Empty: they are not.
+	SyslogdSocket string
+	// Sysctls are kernel parameters to set at start, in words key=value; with
+	// SysctlsLenient one that cannot be set is only logged (contract 1.1 step 5).
+	Sysctls        []string
+	SysctlsLenient bool
 
 	// Warnings are to be logged once at start: options without effect yet, and
 	// choices that are unsafe.
@@ -193,6 +203,7 @@ type draft struct {
 	sslDir       string
 	logLevel     string
 	syslogSocket string
+	syslogd      string
 }
 
 // Load reads a command line and an environment. args begins with the name under
@@ -247,7 +258,6 @@ func (l *loader) read() (Config, error) {
 		return Config{Mode: mode, Container: l.call.container}, nil
 	}
 	l.fillIn()
-	l.checkSupport()
 	l.complete()
 	if len(l.wrong.Mistakes) > 0 {
 		return Config{}, &l.wrong

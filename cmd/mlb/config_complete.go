@@ -10,33 +10,9 @@ import (
 	"strings"
 
 	"go.uber.org/zap/zapcore"
+
+	"mlb/discovery/marathon"
 )
-
-// noEffect follows the name of what is set in vain.
-const noEffect = " has no effect in this version"
-
-// checkSupport turns options that are set but do nothing yet into mistakes or
-// warnings.
-func (l *loader) checkSupport() {
-	for _, o := range l.opts {
-		origin, set := l.origin[o.name]
-		if !set {
-			continue
-		}
-		name := "--" + o.name
-		if origin != originFlag {
-			name = origin
-		}
-		switch o.support {
-		case Supported:
-		case Accepted:
-			l.draft.Warnings = append(l.draft.Warnings, name+noEffect)
-		case Refused:
-			l.wrong.add(exitUsage, name+" is not supported by this version")
-		}
-	}
-	l.draft.Warnings = append(l.draft.Warnings, l.env.warnings(l.call.container)...)
-}
 
 // complete computes what depends on several options or on variables, and checks
 // what no single option can.
@@ -62,10 +38,23 @@ func (l *loader) complete() {
 	d.DefaultOptions = l.env.defaultOptions()
 	d.Templates = l.env.templates()
 	d.Certificates = l.env.certificates(d.sslCerts, d.sslDir, d.Container)
-	if sandbox := l.env.get("MESOS_SANDBOX"); sandbox != "" && d.Container {
-		d.SandboxTemplates = path.Join(sandbox, "templates")
+	if d.Container {
+		l.completeJob()
 	}
 	d.Settings = l.settings()
+}
+
+// completeJob reads what only the container's entry point does (contract 1.1).
+func (l *loader) completeJob() {
+	d := &l.draft
+	if sandbox := l.env.get("MESOS_SANDBOX"); sandbox != "" {
+		d.SandboxTemplates = path.Join(sandbox, "templates")
+	}
+	d.Sysctls = strings.Fields(l.env.get("HAPROXY_SYSCTL_PARAMS"))
+	d.SysctlsLenient = l.env.get("HAPROXY_SYSCTL_NONSTRICT") != ""
+	if l.env.get("HAPROXY_SYSLOGD") != "" {
+		d.SyslogdSocket = d.syslogd
+	}
 }
 
 // checkPorts checks the range of ports for services that have none.
@@ -200,29 +189,58 @@ func parseLevel(word string) (zapcore.Level, error) {
 	}
 }
 
-// completeAuth decides between the credentials of flags, of the environment and
-// of Marathon's URLs, in this order. A later source of contract 1.1 step 7 wins
-// over an earlier one.
+// completeAuth decides between the credentials of flags, of the environment, of Vault,
+// of DC/OS and of Marathon's URLs, in this order: a later source of contract 1.1
+// step 7 wins over an earlier one. A file of credentials wins over all of them.
 func (l *loader) completeAuth() {
 	d := &l.draft
-	user, password := l.env.get("MARATHON_USER"), l.env.get("MARATHON_PASSWORD")
-	switch {
-	case !d.auth.Empty():
+	fromURL := d.Auth
+	d.Auth = Credentials{}
+	if !d.auth.Empty() {
 		auth, err := parseCredentials(d.auth.Reveal())
 		if err != nil {
 			l.wrong.add(exitFailure, "--auth-credentials: "+err.Error())
 		}
 		d.Auth = auth
-	case d.Container && user != "" && password != "":
+		return
+	}
+	if user, password := l.env.get("MARATHON_USER"), l.env.get("MARATHON_PASSWORD"); d.Container && user != "" && password != "" {
 		d.Auth = Credentials{User: user, Password: NewSecret(password)}
-	case d.Container && d.Auth.Empty() && d.CredentialFile == "" && l.env.wantsVault():
-		l.wrong.add(exitFailure, "credentials from Vault (VAULT_TOKEN) are not supported by this version; use --auth-credentials or MARATHON_USER and MARATHON_PASSWORD")
+		return
+	}
+	if d.CredentialFile != "" {
+		return
+	}
+	if d.Container {
+		var err error
+		if d.Vault, err = l.env.vault(); err != nil {
+			l.wrong.add(exitFailure, err.Error())
+		}
+	}
+	switch {
+	case d.Vault.URL != "":
+	case !d.DCOSCredentials.Empty():
+		l.checkServiceAccount()
+	default:
+		d.Auth = fromURL
 	}
 }
 
-// wantsVault says whether the environment asks for credentials from Vault.
-func (e environment) wantsVault() bool {
-	return e.get("VAULT_TOKEN") != "" && e.get("VAULT_HOST") != "" && e.get("VAULT_PORT") != "" && e.get("VAULT_PATH") != ""
+// checkServiceAccount checks the service account for DC/OS.
+func (l *loader) checkServiceAccount() {
+	d := &l.draft
+	account, err := marathon.ParseServiceAccount(d.DCOSCredentials.Reveal())
+	if err != nil {
+		name := "--dcos-auth-credentials"
+		if origin := l.origin["dcos-auth-credentials"]; origin != originFlag {
+			name = origin
+		}
+		l.wrong.add(exitFailure, name+": "+err.Error())
+		return
+	}
+	if d.CACert == "" && account.Verifiable() {
+		d.Warnings = append(d.Warnings, "the certificate of DC/OS is not verified without --marathon-ca-cert")
+	}
 }
 
 // parseCredentials reads user:pass; the password begins after the first colon

@@ -31,7 +31,6 @@ func (e environment) get(name string) string { return e[name] }
 type envVariable struct {
 	name      string
 	container bool // only the container form reads it
-	support   Support
 	doc       string
 }
 
@@ -39,28 +38,28 @@ type envVariable struct {
 // The certificates' numbered variables and the templates' are one row each.
 func envVariables() []envVariable {
 	return []envVariable{
-		{"PORTS", true, Supported, "Must be set and not empty. The value opens and closes nothing."},
-		{"HAPROXY_SSL_CERT", true, Supported, "A certificate chain and its key in PEM, where `\\n` means a line break; written to `cert.pem` in the folder of `--ssl-dir`."},
-		{"HAPROXY_SSL_CERT0` … `HAPROXY_SSL_CERT100", true, Supported, "Further ones, written to `cert0.pem` … `cert100.pem`; ignored without `HAPROXY_SSL_CERT`."},
-		{"MARATHON_USER", true, Supported, "The user's name for Marathon, together with `MARATHON_PASSWORD`; flags win."},
-		{"MARATHON_PASSWORD", true, Supported, "The password for Marathon."},
-		{"VAULT_TOKEN", true, Refused, "With `VAULT_HOST`, `VAULT_PORT` and `VAULT_PATH` (or `VAULT_URL`): credentials for Marathon come from Vault. Other credentials win."},
-		{"VAULT_HOST", true, Refused, "See `VAULT_TOKEN`."},
-		{"VAULT_PORT", true, Refused, "See `VAULT_TOKEN`."},
-		{"VAULT_PATH", true, Refused, "See `VAULT_TOKEN`."},
-		{"VAULT_URL", true, Refused, "See `VAULT_TOKEN`."},
-		{"MESOS_SANDBOX", true, Supported, "The folder `templates` in it, if there is one, holds templates."},
-		{"HAPROXY_SYSCTL_PARAMS", true, Accepted, "Kernel parameters to set at start, `key=value`, separated by blanks."},
-		{"HAPROXY_SYSCTL_NONSTRICT", true, Accepted, "Not empty: a kernel parameter that cannot be set is no reason to stop."},
-		{"HAPROXY_SYSLOGD", true, Accepted, "Not empty: receive HAProxy's log on `/dev/log` and copy it to the output."},
-		{"FRAMEWORK_NAME", false, Supported, "The app whose id, without the leading slash, equals it is skipped: the balancer itself."},
-		{"HAPROXY_GLOBAL_DEFAULT_OPTIONS", false, Supported, "Comma list of HAProxy's options for the section `defaults`. Default: `redispatch,http-server-close,dontlognull`. Set but empty: none. Without effect when the template `HEAD` is replaced."},
-		{"HAPROXY_<TEMPLATE>", false, Supported, "The text of a template, for example `HAPROXY_HEAD`; empty means unset."},
-		{"HTTP_PROXY", false, Supported, "Proxy for calls to Marathon; with `HTTPS_PROXY` and `NO_PROXY`, in lower case too."},
-		{"HTTPS_PROXY", false, Supported, "See `HTTP_PROXY`."},
-		{"NO_PROXY", false, Supported, "See `HTTP_PROXY`."},
-		{"TMPDIR", false, Supported, "Has no effect: temporary files are made beside the files that they become."},
-		{"TINI_SUBREAPER", true, Supported, "Has no effect: mlb reaps the processes that it started, whoever runs it."},
+		{"PORTS", true, "Must be set and not empty. The value opens and closes nothing."},
+		{"HAPROXY_SSL_CERT", true, "A certificate chain and its key in PEM, where `\\n` means a line break; written to `cert.pem` in the folder of `--ssl-dir`."},
+		{"HAPROXY_SSL_CERT0` … `HAPROXY_SSL_CERT100", true, "Further ones, written to `cert0.pem` … `cert100.pem`; ignored without `HAPROXY_SSL_CERT`."},
+		{"MARATHON_USER", true, "The user's name for Marathon, together with `MARATHON_PASSWORD`; flags win."},
+		{"MARATHON_PASSWORD", true, "The password for Marathon."},
+		{"VAULT_TOKEN", true, "With `VAULT_URL`, or with `VAULT_HOST`, `VAULT_PORT` and `VAULT_PATH`: the token with which credentials for Marathon are read from Vault at start, fields `user` and `pass`. Vault is verified with `--marathon-ca-cert`, else with the system's authorities. Other basic credentials win."},
+		{"VAULT_HOST", true, "Vault's host; it may begin with `http://`, otherwise HTTPS is used."},
+		{"VAULT_PORT", true, "Vault's port."},
+		{"VAULT_PATH", true, "The secret's path below `/v1/`, for example `secret/data/marathon`."},
+		{"VAULT_URL", true, "The secret's whole address; wins over the three."},
+		{"MESOS_SANDBOX", true, "The folder `templates` in it, if there is one, holds templates."},
+		{"HAPROXY_SYSCTL_PARAMS", true, "Kernel parameters to set at start as `sysctl -w` does: `key=value`, separated by blanks. One that cannot be set ends the start."},
+		{"HAPROXY_SYSCTL_NONSTRICT", true, "Not empty: a kernel parameter that cannot be set is no reason to stop."},
+		{"HAPROXY_SYSLOGD", true, "Not empty: receive what HAProxy logs, at the socket of `--syslogd-socket`, and copy it to standard output. If somebody else listens there, they go on and there is a warning."},
+		{"FRAMEWORK_NAME", false, "The app whose id, without the leading slash, equals it is skipped: the balancer itself."},
+		{"HAPROXY_GLOBAL_DEFAULT_OPTIONS", false, "Comma list of HAProxy's options for the section `defaults`. Default: `redispatch,http-server-close,dontlognull`. Set but empty: none. Without effect when the template `HEAD` is replaced."},
+		{"HAPROXY_<TEMPLATE>", false, "The text of a template, for example `HAPROXY_HEAD`; empty means unset."},
+		{"HTTP_PROXY", false, "Proxy for calls to Marathon; with `HTTPS_PROXY` and `NO_PROXY`, in lower case too."},
+		{"HTTPS_PROXY", false, "See `HTTP_PROXY`."},
+		{"NO_PROXY", false, "See `HTTP_PROXY`."},
+		{"TMPDIR", false, "Has no effect: temporary files are made beside the files that they become."},
+		{"TINI_SUBREAPER", true, "Has no effect: mlb reaps the processes that it started, whoever runs it."},
 	}
 }
 
@@ -92,17 +91,6 @@ func (e environment) defaultOptions() []string {
 	words := commaList(value)
 	slices.Sort(words)
 	return slices.Compact(words)
-}
-
-// warnings says which variables are set in vain.
-func (e environment) warnings(container bool) []string {
-	var found []string
-	for _, v := range envVariables() {
-		if v.support == Accepted && e.get(v.name) != "" && (container || !v.container) {
-			found = append(found, v.name+noEffect)
-		}
-	}
-	return found
 }
 
 // commaList splits at commas, trims the elements and drops empty ones.

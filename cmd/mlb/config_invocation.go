@@ -141,7 +141,7 @@ func readInvocation(args []string) (invocation, error) {
 	case "marathon_lb.py":
 		return invocation{program: program, mode: ModeOnce, rest: args}, nil
 	case "zdd.py", "bluegreen_deploy.py":
-		return invocation{}, &StartError{Mistakes: []Mistake{{program + " is not supported by this version", exitUsage}}}
+		return invocation{}, &StartError{Mistakes: []Mistake{{program + ": this version has no deployment tool", exitUsage}}}
 	}
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return invocation{program: "mlb", mode: ModeOnce, rest: args}, nil

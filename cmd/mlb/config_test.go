@@ -67,6 +67,7 @@ func TestLoadTutorial(t *testing.T) {
 		HAProxyConfig:  "/marathon-lb/haproxy.cfg",
 		StateDir:       "/var/lib/mlb", ServerStateDir: "/var/state/haproxy", SocketDir: "/var/run/haproxy",
 		ArchiveVersions: 5,
+		Sysctls:         []string{},
 		Log:             Logging{Level: zapcore.DebugLevel, Encoding: "text", Format: "%(asctime)-15s %(name)s: %(message)s"},
 	}
 	got.Settings = nil
@@ -145,7 +146,8 @@ func TestLoadMistakes(t *testing.T) {
 		{"the entry point needs a mode", []string{"run"}, []string{"PORTS=1"}, 1, false, []string{"sse or poll"}},
 		{"the entry point knows two modes", []string{"run", "demo"}, []string{"PORTS=1"}, 1, false, []string{"sse or poll"}},
 		{"an unknown command", []string{"mlb", "serve"}, nil, 2, true, []string{`unknown command "serve"`}},
-		{"the deployment tool comes later", []string{"zdd.py", "-f"}, nil, 2, false, []string{"zdd.py is not supported"}},
+		{"there is no deployment tool yet", []string{"zdd.py", "--help"}, nil, 2, false, []string{"zdd.py: this version has no deployment tool"}},
+		{"nor under its older name", []string{"/marathon-lb/bluegreen_deploy.py"}, nil, 2, false, []string{"bluegreen_deploy.py: this version has no deployment tool"}},
 		{"a group is required", []string{"mlb"}, nil, 2, true, []string{"--group is required"}},
 		{"unknown flag", []string{"mlb", "--group", "g", "--no-such-flag"}, nil, 2, true, []string{"unknown flag: --no-such-flag"}},
 		{"stray word", []string{"mlb", "--group", "g", "x"}, nil, 2, true, []string{`unexpected word "x"`}},
@@ -171,8 +173,10 @@ func TestLoadMistakes(t *testing.T) {
 		{"no port above the last", []string{"mlb", "--group", "g", "-m", "http://a:65536"}, nil, 2, false, []string{"no valid port"}},
 		{"different credentials in URLs", []string{"mlb", "--group", "g", "-m", "http://a:b@c", "http://d:e@f"}, nil, 2, false, []string{"different credentials"}},
 		{"a socket of somebody else's HAProxy beside one's own", []string{"mlb", "sse", "--group", "g", "--runtime-socket", "/x"}, []string{"PORTS=1"}, 2, false, []string{"--runtime-socket is for"}},
-		{"a variable for such an option", []string{"mlb", "--group", "g"}, []string{"DCOS_SERVICE_ACCOUNT_CREDENTIAL={}"}, 2, false, []string{"DCOS_SERVICE_ACCOUNT_CREDENTIAL is not supported"}},
-		{"Vault comes later", []string{"run", "sse", "--group", "g"}, []string{"PORTS=1", "VAULT_TOKEN=t", "VAULT_HOST=h", "VAULT_PORT=1", "VAULT_PATH=p"}, 1, false, []string{"Vault"}},
+		{"a service account lacks a member", []string{"mlb", "--group", "g", "--dcos-auth-credentials", `{"uid":""}`}, nil, 1, false, []string{"--dcos-auth-credentials: uid is missing"}},
+		{"its variable is named", []string{"mlb", "--group", "g"}, []string{"DCOS_SERVICE_ACCOUNT_CREDENTIAL={}"}, 1, false, []string{"DCOS_SERVICE_ACCOUNT_CREDENTIAL: uid"}},
+		{"Vault's address is no URL", []string{"run", "sse", "--group", "g"}, []string{"PORTS=1", "VAULT_TOKEN=t", "VAULT_URL=vault:1/x"}, 1, false, []string{"VAULT_URL: \"vault:1/x\" is not http"}},
+		{"Vault's port is no number", []string{"run", "sse", "--group", "g"}, []string{"PORTS=1", "VAULT_TOKEN=t", "VAULT_HOST=h", "VAULT_PORT=p", "VAULT_PATH=x"}, 1, false, []string{"VAULT_HOST, VAULT_PORT and VAULT_PATH"}},
 		{"a wrong variable is named", []string{"mlb", "--group", "g"}, []string{"MLB_STOP_TIMEOUT=soon"}, 2, false, []string{"MLB_STOP_TIMEOUT: neither"}},
 		{
 			"all mistakes at once",

@@ -68,9 +68,6 @@ func writeHelp(w io.Writer, container bool) error {
 // addHelp adds one option to a flag set that is only printed, never parsed.
 func addHelp(fs *pflag.FlagSet, o option, container bool) {
 	doc := strings.ReplaceAll(o.doc, "`", "")
-	if note := o.supportNote(); note != "" {
-		doc += " " + note
-	}
 	if v := o.variable(); v != "" {
 		doc += " [" + v + "]"
 	}
@@ -87,18 +84,6 @@ func addHelp(fs *pflag.FlagSet, o option, container bool) {
 	if o.arity == takesNone {
 		flag.NoOptDefVal = "true"
 	}
-}
-
-// supportNote says in words what the option's support means; empty if it works.
-func (o option) supportNote() string {
-	switch o.support {
-	case Accepted:
-		return "Read, but without effect in this version."
-	case Refused:
-		return "Not supported by this version."
-	case Supported:
-	}
-	return ""
 }
 
 // helpValue stands for an option's value in printed help.
@@ -145,11 +130,7 @@ func configurationManual() string {
 		if v.container {
 			readBy = "container"
 		}
-		doc := v.doc
-		if note := (option{support: v.support}).supportNote(); note != "" {
-			doc += " " + note
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.name, readBy, doc)
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", v.name, readBy, v.doc)
 	}
 	return b.String()
 }
@@ -165,9 +146,6 @@ func (o option) writeManual(b *strings.Builder) {
 		usage += " " + o.arg
 	}
 	fmt.Fprintf(b, "`%s`\n\n%s\n", usage, strings.ReplaceAll(o.doc, ". ", ".\n"))
-	if note := o.supportNote(); note != "" {
-		b.WriteString(note + "\n")
-	}
 	var facts []string
 	if o.def != "" {
 		facts = append(facts, "Default: `"+o.def+"`.")

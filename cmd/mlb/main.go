@@ -44,7 +44,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	case ModeDemo:
 		err = demo(ctx, cfg.Args, stdout, stderr)
 	case ModeSSE, ModePoll, ModeOnce:
-		err = serve(ctx, cfg, stderr)
+		err = serve(ctx, cfg, stdout, stderr)
 	}
 	if err != nil {
 		_, _ = io.WriteString(stderr, "mlb: "+err.Error()+"\n")

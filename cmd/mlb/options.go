@@ -6,20 +6,6 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Support says how much of an option this version carries out.
-type Support int
-
-const (
-	// Supported options do what their text says.
-	Supported Support = iota
-	// Accepted options are read and checked but change nothing yet; setting one
-	// gives a warning. Routing is the same without them.
-	Accepted
-	// Refused options would change where requests go, or who may send them;
-	// setting one is a configuration mistake until they work.
-	Refused
-)
-
 // arity says how many words an option takes.
 type arity int
 
@@ -77,9 +63,8 @@ type option struct {
 	env          string
 	envContainer bool
 
-	support Support
-	hidden  bool // the value is a secret and is not shown anywhere
-	bind    func(d *draft) pflag.Value
+	hidden bool // the value is a secret and is not shown anywhere
+	bind   func(d *draft) pflag.Value
 }
 
 // variable returns the environment variable that sets the option, or "".

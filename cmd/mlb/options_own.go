@@ -93,6 +93,11 @@ func ownOptions() []option {
 			bind: func(d *draft) pflag.Value { return pathFlag(&d.HAProxyBinary) },
 		},
 		{
+			name: "syslogd-socket", own: true, arg: "SOCKET", topic: topicLogging, def: "/dev/log",
+			doc:  "Where messages are received if `HAPROXY_SYSLOGD` asks for it.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.syslogd) },
+		},
+		{
 			name: "log-encoding", own: true, arg: "text|json", topic: topicLogging, def: "text",
 			doc:  "Lines of text in the form of `--log-format`, or one JSON object for each line.",
 			bind: func(d *draft) pflag.Value { return oneOfFlag(&d.Log.Encoding, "text", "json") },

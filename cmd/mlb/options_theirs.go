@@ -58,9 +58,9 @@ func marathonOptions() []option {
 			bind: func(d *draft) pflag.Value { return secretFlag(&d.auth) },
 		},
 		{
-			name: "dcos-auth-credentials", arg: "JSON", topic: topicMarathon, hidden: true, support: Refused,
+			name: "dcos-auth-credentials", arg: "JSON", topic: topicMarathon, hidden: true,
 			env:  "DCOS_SERVICE_ACCOUNT_CREDENTIAL",
-			doc:  "DC/OS service account with `uid`, `private_key` and `login_endpoint`.",
+			doc:  "DC/OS service account with `uid`, `private_key` and `login_endpoint`; mlb logs in there for a token and renews it. Basic credentials win.",
 			bind: func(d *draft) pflag.Value { return secretFlag(&d.DCOSCredentials) },
 		},
 		{
@@ -95,7 +95,7 @@ func serviceOptions() []option {
 			bind: func(d *draft) pflag.Value { return booleanFlag(&d.HealthCheck) },
 		},
 		{
-			name: "lru-cache-capacity", arg: "NUMBER", topic: topicServices, def: "1000", support: Accepted,
+			name: "lru-cache-capacity", arg: "NUMBER", topic: topicServices, def: "1000",
 			doc:  "Number of health verdicts and addresses that are remembered.",
 			bind: func(d *draft) pflag.Value { return integerFlag(&d.LRUCacheCapacity, 0) },
 		},

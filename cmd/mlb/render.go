@@ -38,11 +38,11 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 	if err != nil {
 		return usageError(err)
 	}
-	s, err := newSource(cfg, newRegistry(), log)
+	s, err := newSource(ctx, cfg, newRegistry(), log)
 	if err != nil {
 		return err
 	}
-	defer s.client.Close()
+	defer s.close()
 	answer, err := s.client.Apps(ctx)
 	if err != nil {
 		return fmt.Errorf("get apps: %w", err)

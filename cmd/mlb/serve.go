@@ -22,9 +22,14 @@ import (
 
 // serve keeps HAProxy in step until a signal ends it (modes sse and poll), or for
 // one pass (mode once). An orderly end is nil.
-func serve(ctx context.Context, cfg Config, stderr io.Writer) error {
+func serve(ctx context.Context, cfg Config, stdout, stderr io.Writer) error {
+	endSyslogd, syslogdErr := startSyslogd(cfg.SyslogdSocket, stdout)
+	defer endSyslogd()
 	log, closeLog := openLog(cfg.Log, stderr)
 	defer func() { _ = closeLog() }()
+	if syslogdErr != nil {
+		log.Warn("log of haproxy is not received", zap.Error(syslogdErr))
+	}
 	log.Info("starting", zap.String("version", Version()), zap.Object("config", cfg))
 	for _, w := range cfg.Warnings {
 		log.Warn(w)
@@ -81,9 +86,12 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	if err = writeCertificates(cfg.Certificates); err != nil {
 		return nil, err
 	}
+	if err = setSysctls(sysctlRoot, cfg.Sysctls, !cfg.SysctlsLenient, log); err != nil {
+		return nil, err
+	}
 	reg := newRegistry()
 	b := &balancer{cfg: cfg, log: log}
-	if b.source, err = newSource(cfg, reg, log); err != nil {
+	if b.source, err = newSource(ctx, cfg, reg, log); err != nil {
 		return nil, err
 	}
 	b.loop, b.process = newLoop(ctx, cfg, features, func() { b.source.refresh("retry") }, reg, log)
@@ -111,7 +119,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 // run starts the parts and, when ctx is done, ends them in the order that loses
 // nothing: first nothing new comes in, then HAProxy is stopped softly, then the interface goes.
 func (b *balancer) run(ctx context.Context) error {
-	defer b.source.client.Close()
+	defer b.source.close()
 	defer b.controller.Close()
 	outer, endOuter := context.WithCancel(context.WithoutCancel(ctx))
 	defer endOuter()
