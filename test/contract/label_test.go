@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -35,10 +36,7 @@ func labelStage() stage {
 			t.Helper()
 			writeFile(t, s.Path("site.pem"), newCertificate(t, "site.example"))
 		},
-		behaviours: append(
-			append(routingLabels(), protectionLabels()...),
-			append(portLabels(), rewritingLabels()...)...,
-		),
+		behaviours: slices.Concat(routingLabels(), protectionLabels(), portLabels(), rewritingLabels(), deploymentLabels()),
 	}
 }
 
