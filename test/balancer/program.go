@@ -20,7 +20,7 @@ const binaryVariable = "MLB_TEST_BINARY"
 // Build builds mlb with the race detector into a new folder, which it returns for
 // the caller to remove, and lets every [Balancer] of this process run it.
 func Build(ctx context.Context) (dir string, err error) {
-	if dir, err = os.MkdirTemp("", "mlb-test"); err != nil { //nolint:usetesting // there is no test yet
+	if dir, err = os.MkdirTemp("", "mlb-test"); err != nil {
 		return "", err
 	}
 	if err := os.Chmod(dir, 0o755); err != nil { // for other users

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -87,7 +88,7 @@ func (r Request) WithHeader(name, value string) Request {
 	if r.Header == nil {
 		r.Header = http.Header{}
 	}
-	r.Header[name] = append(r.Header[name][:len(r.Header[name]):len(r.Header[name])], value)
+	r.Header[name] = append(slices.Clip(r.Header[name]), value)
 	return r
 }
 

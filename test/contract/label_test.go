@@ -1,7 +1,7 @@
 package contract_test
 
 import (
-	"crypto/sha1" //nolint:gosec // the contract names it
+	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -352,7 +352,7 @@ func asksFor(realm string) wish {
 // cookieOf returns the value of the persistence cookie for a server name (contract
 // 4.5).
 func cookieOf(server string) string {
-	sum := sha1.Sum([]byte(server)) //nolint:gosec // the contract names it
+	sum := sha1.Sum([]byte(server))
 	return hex.EncodeToString(sum[:])[:10]
 }
 
