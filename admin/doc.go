@@ -8,13 +8,14 @@
 //	/_haproxy_getappmap      the map of app IDs
 //	/_mlb_signal/hup         ask for a full refresh
 //	/_mlb_signal/usr1        ask for a reload
+//	/_mlb/reload             ask for a reload, in every mode, with POST only
 //	/_mlb/live, /_mlb/ready  health, with the reasons
 //	/_mlb/problems           what is wrong in the input
 //	/_mlb/metrics            mlb's metrics
 //
 // Everything else is answered with 503, as HAProxy's statistics listener does: that
 // listener forwards these paths to the Unix socket of a [Server], so that clients
-// need one port only. Methods and query strings do not matter.
+// need one port only. Other methods and query strings do not matter.
 //
 // With [Sources], the paths that give orders or show how traffic is led (signals,
 // configuration, maps, problems) are for some clients only.

@@ -29,6 +29,15 @@ func newHandler(v View, sources Sources, metrics prometheus.Gatherer, log *zap.L
 		"/_haproxy_getappmap":   guard(sources, text(v.AppMap)),
 		"/_mlb_signal/hup":      guard(sources, signal("SIGHUP", v.Refresh)),
 		"/_mlb_signal/usr1":     guard(sources, signal("SIGUSR1", v.Reload)),
+		"/_mlb/reload": guard(sources, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != http.MethodPost {
+				w.Header().Set("Allow", http.MethodPost)
+				writeText(w, http.StatusMethodNotAllowed, []byte("POST asks for a reload.\n"))
+				return
+			}
+			v.ReloadNow("request")
+			writeText(w, http.StatusAccepted, []byte("HAProxy will be reloaded.\n"))
+		}),
 		"/_mlb/live": func(w http.ResponseWriter, _ *http.Request) {
 			writeHealth(w, "live", v.Live())
 		},

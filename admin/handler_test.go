@@ -38,6 +38,7 @@ func (v view) Problems() []discovery.Problem { return v.problems }
 
 func (v view) Refresh(reason string) bool { return v.ask("refresh " + reason) }
 func (v view) Reload(reason string) bool  { return v.ask("reload " + reason) }
+func (v view) ReloadNow(reason string)    { v.asked <- "reload now " + reason }
 
 func (v view) ask(what string) bool {
 	if v.polling {
@@ -219,5 +220,21 @@ func TestPasswordsAreMasked(t *testing.T) {
 				t.Errorf("configuration (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestReloadIsAskedForWithPostInEveryMode(t *testing.T) {
+	t.Parallel()
+	asked := make(chan string, 1)
+	v := view{polling: true, asked: asked}
+	if got := serve(t, v, http.MethodGet, "/_mlb/reload"); got.Code != http.StatusMethodNotAllowed || got.Header().Get("Allow") != http.MethodPost {
+		t.Errorf("GET: %d, Allow %q", got.Code, got.Header().Get("Allow"))
+	}
+	if got := serve(t, v, http.MethodPost, "/_mlb/reload"); got.Code != http.StatusAccepted {
+		t.Errorf("POST: %d %s", got.Code, got.Body)
+	}
+	close(asked)
+	if got := <-asked; got != "reload now request" {
+		t.Errorf("asked for %q", got)
 	}
 }

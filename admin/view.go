@@ -32,4 +32,6 @@ type View interface {
 	// Reload asks for HAProxy to be reloaded with the configuration on disk, as
 	// the signal USR1 does; otherwise it is like Refresh.
 	Reload(reason string) bool
+	// ReloadNow asks for the same in every mode, for who is on this machine.
+	ReloadNow(reason string)
 }

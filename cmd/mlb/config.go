@@ -13,14 +13,15 @@ import (
 // Mode is what one run of the program does.
 type Mode string
 
-// The modes. Help, LongHelp and Version print a text and end; Health and Demo
-// read their own flags from [Config.Args].
+// The modes. Help, LongHelp and Version print a text and end; Health, Reload
+// and Demo read their own flags from [Config.Args].
 const (
 	ModeSSE      Mode = "sse"      // follow Marathon's events until told to stop
 	ModePoll     Mode = "poll"     // fetch, apply, pause, for ever (contract 1.1, D20)
 	ModeOnce     Mode = "once"     // one pass, then end
 	ModeRender   Mode = "render"   // print what would be written; touch nothing (D8)
 	ModeHealth   Mode = "health"   // ask a running mlb for its health
+	ModeReload   Mode = "reload"   // ask a running mlb to reload HAProxy
 	ModeDemo     Mode = "demo"     // show it all on this machine
 	ModeVersion  Mode = "version"  // print the version
 	ModeHelp     Mode = "help"     // print the usage
@@ -35,7 +36,7 @@ type Config struct {
 	// Container says that the container's command line was used (contract 1.1),
 	// with its paths and variables.
 	Container bool
-	// Args are the words after "health" or "demo"; nil in other modes.
+	// Args are the words after "health", "reload" or "demo"; nil in other modes.
 	Args []string
 
 	// Marathon holds the base URLs in order of preference, without a trailing

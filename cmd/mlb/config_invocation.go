@@ -117,7 +117,7 @@ type invocation struct {
 // foreignFlags says whether the rest of the command line is not read here.
 func (i invocation) foreignFlags() bool {
 	switch i.mode {
-	case ModeHealth, ModeDemo, ModeVersion, ModeHelp:
+	case ModeHealth, ModeReload, ModeDemo, ModeVersion, ModeHelp:
 		return true
 	case ModeSSE, ModePoll, ModeOnce, ModeRender, ModeLongHelp:
 		return false
@@ -127,7 +127,8 @@ func (i invocation) foreignFlags() bool {
 }
 
 // readInvocation tells the forms of contract 1.1 apart. The name "run" is the
-// container's entry point, "marathon_lb.py" the updater; any other name is mlb
+// container's entry point, "marathon_lb.py" the updater, "reload_haproxy.sh" asks for
+// a reload; any other name is mlb
 // itself, where a first word that is a flag, or none, means the updater too.
 func readInvocation(args []string) (invocation, error) {
 	program := "mlb"
@@ -140,6 +141,8 @@ func readInvocation(args []string) (invocation, error) {
 		return readContainerMode(args)
 	case "marathon_lb.py":
 		return invocation{program: program, mode: ModeOnce, rest: args}, nil
+	case "reload_haproxy.sh":
+		return invocation{program: program, mode: ModeReload, rest: args}, nil
 	case "zdd.py", "bluegreen_deploy.py":
 		return invocation{}, &StartError{Mistakes: []Mistake{{program + ": this version has no deployment tool", exitUsage}}}
 	}
@@ -152,7 +155,7 @@ func readInvocation(args []string) (invocation, error) {
 	case ModeSSE, ModePoll:
 		call.container = true
 		return call, nil
-	case ModeOnce, ModeRender, ModeHealth, ModeDemo, ModeVersion, ModeHelp:
+	case ModeOnce, ModeRender, ModeHealth, ModeReload, ModeDemo, ModeVersion, ModeHelp:
 		return call, nil
 	case ModeLongHelp: // a flag, not a word
 	}
@@ -168,7 +171,7 @@ func readContainerMode(args []string) (invocation, error) {
 		switch mode := Mode(args[0]); mode {
 		case ModeSSE, ModePoll:
 			return invocation{program: "run " + args[0], mode: mode, container: true, rest: args[1:]}, nil
-		case ModeOnce, ModeRender, ModeHealth, ModeDemo, ModeVersion, ModeHelp, ModeLongHelp:
+		case ModeOnce, ModeRender, ModeHealth, ModeReload, ModeDemo, ModeVersion, ModeHelp, ModeLongHelp:
 		}
 	}
 	return invocation{}, &StartError{Mistakes: []Mistake{{"the first word must be sse or poll", exitFailure}}}

@@ -99,6 +99,7 @@ func TestLoadForms(t *testing.T) {
 		{"mlb render prints", []string{"mlb", "render", "--group", "g"}, ModeRender, false, "/etc/haproxy/haproxy.cfg"},
 		{"--dry prints and ends, with --sse too", []string{"mlb", "--group", "g", "-sd"}, ModeRender, false, "/etc/haproxy/haproxy.cfg"},
 		{"the container's default can be moved", []string{"mlb", "sse", "--group", "g", "--haproxy-config", "/x/y"}, ModeSSE, true, "/x/y"},
+		{"the reload script's name", []string{"/marathon-lb/reload_haproxy.sh"}, ModeReload, false, ""},
 		{"help needs nothing else", []string{"mlb", "sse", "-h"}, ModeHelp, true, ""},
 		{"the manual needs no group", []string{"marathon_lb.py", "--longhelp"}, ModeLongHelp, false, ""},
 		{"help is a word too", []string{"mlb", "help"}, ModeHelp, false, ""},

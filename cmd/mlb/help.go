@@ -26,6 +26,7 @@ func forms() []form {
 		{ModeOnce, true, "Fetch, apply, end. The same as flags without a command; with --sse it stays."},
 		{ModeRender, true, "Print the configuration that would be written, and touch nothing."},
 		{ModeHealth, false, "Ask the mlb that runs here whether it is well."},
+		{ModeReload, false, "Ask the mlb that runs here to reload HAProxy, for example after a certificate file has changed."},
 		{ModeDemo, false, "Show it all on this machine, with a simulated Marathon."},
 		{ModeVersion, false, "Print the version."},
 	}
@@ -177,7 +178,7 @@ const manualIntroduction = "# Configuration\n\n" +
 
 const manualGrammar = "\n" +
 	"`mlb sse` and `mlb poll` are the container form: they read the container's variables and have its defaults.\n" +
-	"Under the name `run` the program is the container's entry point and takes `sse` or `poll` as its first word; under the name `marathon_lb.py` it is `mlb once`.\n\n" +
+	"Under the name `run` the program is the container's entry point and takes `sse` or `poll` as its first word; under the name `marathon_lb.py` it is `mlb once`, under the name `reload_haproxy.sh` it is `mlb reload`.\n\n" +
 	"## Command line\n\n" +
 	"Long flags are written `--flag VALUE` or `--flag=VALUE`, and may be cut short where only one flag can be meant; flags that marathon-lb has too take precedence.\n" +
 	"Short flags are written `-c VALUE` or `-cVALUE`; those without a value can be run together, as in `-sHd`.\n" +

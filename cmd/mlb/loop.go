@@ -56,6 +56,7 @@ func newLoop(ctx context.Context, cfg Config, features process.Features, again f
 	p := process.New(process.Config{
 		Binary: cfg.HAProxyBinary, ConfigFile: cfg.HAProxyConfig, MasterSocket: cfg.masterSocket(),
 		StateDir: cfg.StateDir, Sockets: []string{cfg.statsSocket()},
+		Environ: []string{socketVariable + "=" + cfg.SocketDir},
 	}, log.Named("haproxy"))
 	return apply.New(ours, p, p.Socket(), version, log.Named("apply"), metrics), p
 }

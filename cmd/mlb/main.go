@@ -41,6 +41,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		err = printConfig(ctx, cfg, stdout, stderr)
 	case ModeHealth:
 		err = askHealth(ctx, cfg.Args, stdout)
+	case ModeReload:
+		err = askReload(ctx, cfg.Args, stdout)
 	case ModeDemo:
 		err = demo(ctx, cfg.Args, stdout, stderr)
 	case ModeSSE, ModePoll, ModeOnce:

@@ -97,3 +97,6 @@ func (v view) Reload(reason string) bool {
 	v.loop.Reload(reason)
 	return true
 }
+
+// ReloadNow asks for a reload in every mode.
+func (v view) ReloadNow(reason string) { v.loop.Reload(reason) }

@@ -45,6 +45,9 @@ type Config struct {
 	// StateDir is an existing directory for the lock, the record of processes and
 	// HAProxy's messages.
 	StateDir string
+	// Environ are variables, NAME=VALUE, that HAProxy gets beside those of this
+	// process; the last of a name counts. Nil: none.
+	Environ []string
 	// Stdout receives HAProxy's standard output ("log stdout"); nil means this
 	// process's own. It is inherited, so it must live as long as HAProxy.
 	Stdout *os.File

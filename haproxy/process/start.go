@@ -94,7 +94,7 @@ func (p *Process) launch() (*master, error) {
 	defer stderr.Close() //nolint:errcheck // HAProxy has its own copy
 	// Not CommandContext: HAProxy outlives every context of ours.
 	cmd := exec.Command(p.cfg.Binary, "-W", "-S", p.cfg.MasterSocket+",level,admin,mode,600", "-f", p.cfg.ConfigFile) //nolint:noctx // see above
-	cmd.Env = childEnvironment(cmd.Environ())
+	cmd.Env = append(childEnvironment(cmd.Environ()), p.cfg.Environ...)
 	cmd.Stdout, cmd.Stderr = p.cfg.Stdout, stderr
 	if p.cfg.Stdout == nil {
 		cmd.Stdout = os.Stdout

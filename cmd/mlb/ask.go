@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// defaultSocketDir is where the sockets are unless the command line says otherwise.
+const defaultSocketDir = "/var/run/haproxy"
+
+// socketVariable is that option's variable. HAProxy gets it too, for lua/mlb.lua.
+const socketVariable = "MLB_SOCKET_DIR"
+
+// askTimeout bounds one question to a running mlb.
+const askTimeout = 5 * time.Second
+
+// askHealth asks a running mlb at its socket whether it is alive, or with --ready
+// whether its routes can be relied on, prints the answer and fails unless it is
+// good.
+func askHealth(ctx context.Context, args []string, stdout io.Writer) error {
+	flags, dir := askFlags("mlb health")
+	ready := flags.Bool("ready", false, "ask for readiness instead of liveness")
+	if err := flags.Parse(args); err != nil {
+		return usageError(err)
+	}
+	path := "/_mlb/live"
+	if *ready {
+		path = "/_mlb/ready"
+	}
+	return ask(ctx, *dir, http.MethodGet, path, stdout)
+}
+
+// askReload asks a running mlb at its socket to reload HAProxy and prints the answer.
+// It does not wait for the reload.
+func askReload(ctx context.Context, args []string, stdout io.Writer) error {
+	flags, dir := askFlags("mlb reload")
+	if err := flags.Parse(args); err != nil {
+		return usageError(err)
+	}
+	return ask(ctx, *dir, http.MethodPost, "/_mlb/reload", stdout)
+}
+
+// askFlags returns the flags of a question, with the folder of the socket among them.
+func askFlags(name string) (flags *pflag.FlagSet, dir *string) {
+	flags = pflag.NewFlagSet(name, pflag.ContinueOnError)
+	return flags, flags.String("socket-dir", orElse(os.Getenv(socketVariable), defaultSocketDir), "folder of the sockets")
+}
+
+// ask sends one request to the mlb whose socket is in dir and prints the answer. It
+// fails unless the answer is a good one.
+func ask(ctx context.Context, dir, method, path string, stdout io.Writer) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", filepath.Join(dir, "mlb.sock"))
+	}
+	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	req, err := http.NewRequestWithContext(ctx, method, "http://mlb"+path, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return fmt.Errorf("ask mlb: %w", err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if _, err := io.Copy(stdout, io.LimitReader(resp.Body, 1<<20)); err != nil {
+		return fmt.Errorf("read mlb's answer: %w", err)
+	}
+	if resp.StatusCode/100 != 2 {
+		return fmt.Errorf("%s answered %s", path, resp.Status)
+	}
+	return nil
+}
+
+// orElse returns the first text that is not empty.
+func orElse(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
