@@ -1,0 +1,4 @@
+local here = debug.getinfo(1, "S").source:match("^@(.*/)") or ""
+local mlb = dofile(here .. "mlb.lua")
+
+mlb.serve("getconfig", "/_haproxy_getconfig")
