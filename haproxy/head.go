@@ -116,7 +116,7 @@ func removedDirective(name string) (removal, bool) {
 		since, advice = Version{2, 5}, "use http-request set-dst"
 	case "option http-use-htx":
 		since, advice = Version{2, 3}, "remove the line"
-	case "option independant-streams":
+	case "option independant-streams": //nolint:misspell // so it was called.
 		since, advice = Version{2, 3}, "use option independent-streams"
 	case "nbproc":
 		since, advice = Version{2, 5}, "remove the line: threads are used by themselves, see nbthread"

@@ -74,7 +74,8 @@ func TestD28HAProxyRefusesWhatIsGone(t *testing.T) {
 		"rspadd x", "rspirep a b", "rspidel a", "rspideny a", "cliexp a b", "srvexp a b", "block if TRUE",
 		"appsession a len 2 timeout 1s", "redispatch", "contimeout 1s", "clitimeout 1s", "srvtimeout 1s",
 		"monitor-net 192.0.2.1", "mode health", "grace 1s", "option forceclose", "option http-tunnel",
-		"option http_proxy", "option http-use-htx", "option independant-streams",
+		"option http_proxy", "option http-use-htx",
+		"option independant-streams", //nolint:misspell // so it was called.
 	} {
 		if err := haproxy.CheckTemplate(line, haproxy.Version{}); !errors.Is(err, haproxy.ErrRemoved) {
 			t.Errorf("%s: %v", line, err)
@@ -161,7 +162,7 @@ func checked(t *testing.T, config string) (string, bool) {
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), binary, "-c", "-f", file).CombinedOutput() //nolint:gosec // the installed haproxy.
+	out, err := exec.CommandContext(t.Context(), binary, "-c", "-f", file).CombinedOutput()
 	return string(out), err == nil
 }
 

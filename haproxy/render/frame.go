@@ -190,13 +190,17 @@ const (
 	backendPromise  = "  option redispatch 1\n"
 )
 
-// promised inserts lines after the section line of a head.
+// promised inserts lines after the section line of a head, before which nothing but
+// comments may stand; they are left out.
 func promised(head, lines string) string {
-	before, after, ok := strings.Cut(strings.TrimLeft(head, "\n"), "\n")
-	if !ok {
-		return head
+	for rest := head; rest != ""; {
+		line, after, _ := strings.Cut(rest, "\n")
+		if text := strings.TrimSpace(line); text != "" && text[0] != '#' {
+			return fmt.Sprintf("\n%s\n%s%s", line, lines, after)
+		}
+		rest = after
 	}
-	return fmt.Sprintf("\n%s\n%s%s", before, lines, after)
+	return head
 }
 
 // distinct gives the frontend of a head another name than that of the backend that

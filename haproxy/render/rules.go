@@ -17,17 +17,25 @@ const (
 // hostRules are the rules that lead from hosts to one service, by the table of
 // contract 5.4.
 func (w *writer) hostRules(s side, hosts []string) string {
-	var b strings.Builder
+	var all, byLabels strings.Builder
 	for _, u := range w.uses(s) {
+		var b strings.Builder
 		if !u.each {
 			b.WriteString(w.expand(u.template, nil))
-			continue
+		} else {
+			for _, h := range hosts {
+				b.WriteString(w.expand(u.template, templates.Values{"hostname": h}))
+			}
 		}
-		for _, h := range hosts {
-			b.WriteString(w.expand(u.template, templates.Values{"hostname": h}))
+		all.WriteString(b.String())
+		if _, byLabel := w.template(u.template); byLabel {
+			byLabels.WriteString(b.String())
 		}
 	}
-	return b.String()
+	if w.err == nil && byLabels.Len() > 0 {
+		w.err = w.confine(w.uses(s)[0].template, byLabels.String())
+	}
+	return all.String()
 }
 
 // use is one template of the table; each says that it stands once for each host.

@@ -27,7 +27,10 @@ type writer struct {
 	err    error
 }
 
-var errTemplateLabels = errors.New("labels of this app may not replace templates (--template-labels)")
+var (
+	errTemplateLabels = errors.New("labels of this app may not replace templates (--template-labels)")
+	errGlueAlone      = errors.New("FRONTEND_HEAD is empty and FRONTEND_BACKEND_GLUE is not: its lines would continue another section")
+)
 
 // write returns a writer for a service.
 func (r *Renderer) write(p haproxy.Proxy) *writer {
@@ -73,7 +76,11 @@ func (w *writer) service() fragments {
 		if w.p.Mode == discovery.ModeHTTP {
 			head = promised(head, frontendPromise)
 		}
-		f.frontend = w.r.distinct(head, w.p.Name, "_in") + w.expand("FRONTEND_BACKEND_GLUE", nil)
+		glue := w.expand("FRONTEND_BACKEND_GLUE", nil)
+		if w.err == nil && strings.TrimSpace(head) == "" && strings.TrimSpace(glue) != "" {
+			w.err = errGlueAlone
+		}
+		f.frontend = w.r.distinct(head, w.p.Name, "_in") + glue
 	}
 	f.backend = w.backend()
 	w.tryRules()
@@ -135,12 +142,22 @@ func (w *writer) template(name string) (templates.Template, bool) {
 // confine refuses a label's text that leaves the place it stands for (D36).
 func (w *writer) confine(name, text string) error {
 	if err := haproxy.Confine(name, text, haproxy.Place{
-		Backend: w.p.Name, Bind: w.p.Bind,
-		Conditions: []string{w.values["cleanedUpHostname"], w.values["cleanedUpAppId"]},
+		Backend: w.p.Name, Bind: w.p.Bind, BindOptions: w.values["sslCert"] + w.values["bindOptions"],
+		App: w.p.App, Hosts: w.p.Hosts, Tasks: w.tasks(), MapDir: w.r.frame.MapDir,
+		HostCondition: w.values["cleanedUpHostname"], AppCondition: w.values["cleanedUpAppId"],
 	}); err != nil {
 		return fmt.Errorf("template label %s: %w", name, err)
 	}
 	return nil
+}
+
+// tasks are the addresses of the service's tasks.
+func (w *writer) tasks() []string {
+	out := make([]string, len(w.p.Endpoints))
+	for i, e := range w.p.Endpoints {
+		out[i] = address(e)
+	}
+	return out
 }
 
 // standard reports whether mlb's own text is used for all these templates.

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"strings"
 
 	"mlb/discovery"
@@ -228,32 +229,14 @@ func (w *writer) scoped(name, condition string) string {
 		w.err = err
 		return ""
 	}
-	lines := strings.SplitAfter(expanded, "\n")
-	for i, line := range lines {
-		words, err := haproxy.Words(line)
-		if err != nil {
-			w.err = err
-			return ""
-		}
-		if len(words) == 0 || words[0] == "acl" || conditional(words) {
-			continue
-		}
-		lines[i] = strings.TrimRight(line, "\r\n") + " if " + condition + "\n"
+	scoped, err := haproxy.Conditioned(expanded, condition)
+	if err != nil {
+		w.err = fmt.Errorf("template label %s: %w", name, err)
+		return ""
 	}
-	scoped := strings.Join(lines, "")
 	if err := w.confine(name, scoped); err != nil {
 		w.err = err
 		return ""
 	}
 	return scoped
-}
-
-// conditional reports whether a line has a condition of its own.
-func conditional(words []string) bool {
-	for _, w := range words {
-		if w == "if" || w == "unless" {
-			return true
-		}
-	}
-	return false
 }
