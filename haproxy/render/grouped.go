@@ -101,6 +101,6 @@ func (r *Renderer) writeGrouped(t *text, all, hosted []*rendered) {
 		t.frame(r.distinct(promised(head, frontendPromise), v.name, "_tls"))
 		t.frame(r.misdirectedFrom(v.host))
 		f := hostFrontend{r: r, side: tlsSide, fetch: r.frame.tlsHost(), host: v.host}
-		f.write(t, v.services)
+		t.byPhase(func() { f.write(t, v.services) })
 	}
 }

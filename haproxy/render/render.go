@@ -47,20 +47,72 @@ type text struct {
 	b      strings.Builder
 	lines  int
 	owners []Owner
+	// rules are set aside while a frontend's are collected.
+	rules     []rule
+	collected bool
 }
 
-func (t *text) frame(s string) {
-	t.b.WriteString(s)
-	t.lines += strings.Count(s, "\n")
+// rule is a piece of text and the service that wrote it, nil for the frame.
+type rule struct {
+	by   *rendered
+	text string
 }
 
+func (t *text) frame(s string) { t.service(nil, s) }
+
+// service adds what a service wrote; nil stands for the frame.
 func (t *text) service(r *rendered, s string) {
-	if s == "" {
+	switch {
+	case s == "":
+		return
+	case t.collected:
+		t.rules = append(t.rules, rule{r, s})
 		return
 	}
 	first := t.lines + 1
-	t.frame(s)
-	t.owners = append(t.owners, Owner{First: first, Last: t.lines, App: r.App, PortIndex: r.PortIndex})
+	t.b.WriteString(s)
+	t.lines += strings.Count(s, "\n")
+	if r != nil {
+		t.owners = append(t.owners, Owner{First: first, Last: t.lines, App: r.App, PortIndex: r.PortIndex})
+	}
+}
+
+// byPhase adds the rules of one frontend that write writes, in the order in which
+// HAProxy acts on them whatever theirs is. HAProxy warns of any other at each load.
+func (t *text) byPhase(write func()) {
+	t.collected = true
+	write()
+	t.collected = false
+	rules := t.rules
+	t.rules = nil
+	for phase := range lastPhase + 1 {
+		for _, r := range rules {
+			var b strings.Builder
+			for line := range strings.Lines(r.text) {
+				if phaseOf(line) == phase {
+					b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
+				}
+			}
+			t.service(r.by, b.String())
+		}
+	}
+}
+
+const lastPhase = 2
+
+// phaseOf says when HAProxy acts on a line of a frontend: redirects after all
+// http-request rules, the choice of a backend at last.
+func phaseOf(line string) int {
+	words := strings.Fields(line)
+	switch {
+	case len(words) == 0:
+		return 0
+	case words[0] == "redirect":
+		return 1
+	case words[0] == "use_backend":
+		return lastPhase
+	}
+	return 0
 }
 
 // rendered is a service with its fragments, and what writes more of them.
@@ -86,7 +138,8 @@ func (r *Renderer) Render(proxies []haproxy.Proxy) Text {
 	var files []haproxy.File
 	if !r.frame.NoHTTP {
 		t.frame(r.http)
-		files = hostFrontend{r: r, side: plainSide, fetch: hostHeader, name: "http", maps: true}.write(&t, hosted)
+		plain := hostFrontend{r: r, side: plainSide, fetch: hostHeader, name: "http", maps: true}
+		t.byPhase(func() { files = plain.write(&t, hosted) })
 	}
 	t.frame(r.appID)
 	files = append(files, r.writeApps(&t, all)...)
@@ -98,7 +151,7 @@ func (r *Renderer) Render(proxies []haproxy.Proxy) Text {
 	default:
 		t.frame(r.https)
 		tls := hostFrontend{r: r, side: tlsSide, fetch: r.frame.tlsHost(), name: "https", maps: true}
-		files = append(files, tls.write(&t, hosted)...)
+		t.byPhase(func() { files = append(files, tls.write(&t, hosted)...) })
 	}
 	files = append(files, haproxy.File{Name: domainMap, Text: mapText(r.domains(hosted))})
 	files = append(files, r.certificateFiles()...)
