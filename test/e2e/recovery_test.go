@@ -177,15 +177,15 @@ func TestEndLeavesNothing(t *testing.T) {
 }
 
 // remains returns the sockets and the files below a folder that have no business
-// there after the end: all but the configuration with its maps, the state with
-// copies of both, the log and the certificate.
+// there after the end: all but the configuration with its maps and states of servers,
+// the state with copies, the log and the certificate.
 func remains(t *testing.T, dir string) []string {
 	t.Helper()
 	kept := []string{
 		"haproxy.cfg", "domain2backend.map", "app2backend.map", "state/loaded.cfg", "state/haproxy.lock",
 		"state/haproxy.messages", "ssl/cert.pem", "log",
 	}
-	copies := []string{"state/archive", "state/loaded.files"}
+	copies := []string{"state/archive", "state/loaded.files", "servers"}
 	var out []string
 	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		name, relErr := filepath.Rel(dir, path)
