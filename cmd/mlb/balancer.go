@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
-	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,7 +18,6 @@ import (
 	"mlb/haproxy/certs"
 	"mlb/haproxy/process"
 	"mlb/haproxy/render"
-	"mlb/templates"
 )
 
 // haproxyUser is the user and group that HAProxy's worker drops to when mlb runs
@@ -89,34 +87,6 @@ func certificateHosts(files []string, log *zap.Logger) []render.CertificateHost 
 		out[i] = render.CertificateHost{Fingerprint: h.Fingerprint, Host: h.Name}
 	}
 	return out
-}
-
-// newOverrides collects template texts that replace the defaults: files in the
-// folder templates of the working directory and of the Mesos sandbox, and
-// variables, the later ones winning (contract 1.1 step 4 and 5.1).
-func newOverrides(cfg Config) (render.Overrides, error) {
-	out := render.Overrides{}
-	for _, dir := range []string{"templates", cfg.SandboxTemplates} {
-		if dir == "" {
-			continue
-		}
-		for _, name := range templates.Names() {
-			file := filepath.Join(dir, "HAPROXY_"+name)
-			b, err := os.ReadFile(file)
-			switch {
-			case err == nil:
-				out[name] = string(b)
-			case !os.IsNotExist(err):
-				return nil, fmt.Errorf("read template: %w", err)
-			}
-		}
-	}
-	for _, name := range templates.Names() {
-		if text, ok := cfg.Templates[name]; ok {
-			out[name] = strings.ReplaceAll(text, `\n`, "\n")
-		}
-	}
-	return out, nil
 }
 
 // newClaims says which addresses are mlb's own.

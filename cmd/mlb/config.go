@@ -13,19 +13,20 @@ import (
 // Mode is what one run of the program does.
 type Mode string
 
-// The modes. Help, LongHelp and Version print a text and end; Health, Reload
-// and Demo read their own flags from [Config.Args].
+// The modes. Help, LongHelp and Version print a text and end; Health, Reload,
+// Templates and Demo read their own flags from [Config.Args].
 const (
-	ModeSSE      Mode = "sse"      // follow Marathon's events until told to stop
-	ModePoll     Mode = "poll"     // fetch, apply, pause, for ever (contract 1.1, D20)
-	ModeOnce     Mode = "once"     // one pass, then end
-	ModeRender   Mode = "render"   // print what would be written; touch nothing (D8)
-	ModeHealth   Mode = "health"   // ask a running mlb for its health
-	ModeReload   Mode = "reload"   // ask a running mlb to reload HAProxy
-	ModeDemo     Mode = "demo"     // show it all on this machine
-	ModeVersion  Mode = "version"  // print the version
-	ModeHelp     Mode = "help"     // print the usage
-	ModeLongHelp Mode = "longhelp" // print the manual
+	ModeSSE       Mode = "sse"       // follow Marathon's events until told to stop
+	ModePoll      Mode = "poll"      // fetch, apply, pause, for ever (contract 1.1, D20)
+	ModeOnce      Mode = "once"      // one pass, then end
+	ModeRender    Mode = "render"    // print what would be written; touch nothing (D8)
+	ModeHealth    Mode = "health"    // ask a running mlb for its health
+	ModeReload    Mode = "reload"    // ask a running mlb to reload HAProxy
+	ModeTemplates Mode = "templates" // list, print or write templates
+	ModeDemo      Mode = "demo"      // show it all on this machine
+	ModeVersion   Mode = "version"   // print the version
+	ModeHelp      Mode = "help"      // print the usage
+	ModeLongHelp  Mode = "longhelp"  // print the manual
 )
 
 // Config is everything that one run was told, by flags, environment and
@@ -36,7 +37,7 @@ type Config struct {
 	// Container says that the container's command line was used (contract 1.1),
 	// with its paths and variables.
 	Container bool
-	// Args are the words after "health", "reload" or "demo"; nil in other modes.
+	// Args are the words after "health", "reload", "templates" or "demo"; nil in other modes.
 	Args []string
 
 	// Marathon holds the base URLs in order of preference, without a trailing
@@ -218,6 +219,10 @@ func Load(args, environ []string) (Config, error) {
 	call, err := readInvocation(args)
 	if err != nil {
 		return Config{}, err
+	}
+	if call.mode == ModeTemplates {
+		env := newEnvironment(environ)
+		return Config{Mode: call.mode, Args: call.rest, Templates: env.templates(), SandboxTemplates: env.sandboxTemplates()}, nil
 	}
 	if call.foreignFlags() {
 		return Config{Mode: call.mode, Args: call.rest}, nil

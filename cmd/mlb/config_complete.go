@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,9 +46,7 @@ func (l *loader) complete() {
 // completeJob reads what only the container's entry point does (contract 1.1).
 func (l *loader) completeJob() {
 	d := &l.draft
-	if sandbox := l.env.get("MESOS_SANDBOX"); sandbox != "" {
-		d.SandboxTemplates = path.Join(sandbox, "templates")
-	}
+	d.SandboxTemplates = l.env.sandboxTemplates()
 	d.Sysctls = strings.Fields(l.env.get("HAPROXY_SYSCTL_PARAMS"))
 	d.SysctlsLenient = l.env.get("HAPROXY_SYSCTL_NONSTRICT") != ""
 	if l.env.get("HAPROXY_SYSLOGD") != "" {

@@ -81,6 +81,15 @@ func (e environment) templates() map[string]string {
 	return found
 }
 
+// sandboxTemplates returns the folder of templates in the Mesos sandbox (contract 1.1
+// step 4), which need not exist; empty without a sandbox.
+func (e environment) sandboxTemplates() string {
+	if sandbox := e.get("MESOS_SANDBOX"); sandbox != "" {
+		return path.Join(sandbox, "templates")
+	}
+	return ""
+}
+
 // defaultOptions returns HAProxy's default options: trimmed, without empty ones
 // and duplicates, sorted. A variable that is set but empty means none (D6).
 func (e environment) defaultOptions() []string {

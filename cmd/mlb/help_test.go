@@ -40,6 +40,11 @@ func TestLabelsDocumentIsInStep(t *testing.T) {
 	inStep(t, "labels.md", labelManual())
 }
 
+func TestTemplatesDocumentIsInStep(t *testing.T) {
+	t.Parallel()
+	inStep(t, "templates.md", templateManual())
+}
+
 func TestHelpNamesEveryOption(t *testing.T) {
 	t.Parallel()
 	for _, container := range []bool{false, true} {

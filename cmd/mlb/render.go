@@ -30,7 +30,7 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	overrides, err := newOverrides(cfg)
+	overrides, err := newOverrides(cfg, frame.Version, log)
 	if err != nil {
 		return err
 	}

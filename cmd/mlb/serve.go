@@ -67,7 +67,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	if err != nil {
 		return nil, err
 	}
-	overrides, err := newOverrides(cfg)
+	overrides, err := newOverrides(cfg, frame.Version, log)
 	if err != nil {
 		return nil, err
 	}
