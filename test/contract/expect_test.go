@@ -101,6 +101,22 @@ func has(text string) wish {
 	}
 }
 
+// contains says whether the text is in what was seen.
+func contains(seen, text string) error {
+	if !strings.Contains(seen, text) {
+		return fmt.Errorf("%q is not in %q", text, seen)
+	}
+	return nil
+}
+
+// refused wishes for a denial by HAProxy, whatever its status.
+func refused(a balancer.Answer) error {
+	if a.Task != "" || a.Code < 400 {
+		return errors.New("the request was let in")
+	}
+	return nil
+}
+
 // expectProblem waits until mlb reports a problem of the app and that the texts are
 // in its report.
 func expectProblem(t *testing.T, s scene, app string, texts ...string) {

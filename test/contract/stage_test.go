@@ -53,7 +53,7 @@ type scene struct {
 
 // stages returns all of them. Those of one topic are made in one file.
 func stages() []stage {
-	return []stage{labelStage(), endpointStage(), adminStage(), orderStage(), pollStage(), programStage()}
+	return append(templateStages(), labelStage(), endpointStage(), adminStage(), orderStage(), pollStage(), programStage())
 }
 
 func TestBehaviours(t *testing.T) {
