@@ -177,18 +177,18 @@ func TestD8DryPrintsWhatIsEqualAlready(t *testing.T) {
 	deploy(t, c, app{id: "/web", port: 10001, instances: 1})
 	b := newBalancer(t, "external", c.Masters(), "--dry")
 	b.mode = "once"
-	print := func() string {
+	dry := func() string {
 		out, err := b.prepare(t.Context(), b.command()...).Output()
 		must(t, err)
 		return string(out)
 	}
-	text := print()
+	text := dry()
 	files := map[string]string{"haproxy.cfg": text, "domain2backend.map": "web.example web_10001\n"}
 	for name, content := range files {
 		must(t, os.WriteFile(b.path(name), []byte(content), 0o600))
 	}
 	b.args = append(b.args, "--sse")
-	if again := print(); again != text || again == "" {
+	if again := dry(); again != text || again == "" {
 		t.Errorf("printed %q, before that %q", again, text)
 	}
 	for name, content := range files {
