@@ -62,7 +62,7 @@ func TestStartWithARefusedTemplateServesTheLastGoodConfiguration(t *testing.T) {
 	b.signal(t, syscall.SIGTERM)
 	b.wait(t)
 	scale(t, c, "/web", 3)
-	b.env = []string{"HAPROXY_HTTP_FRONTEND_HEAD=\nfrontend marathon_http_in\n  bind {httpBind}\n  mode no-such-mode\n"}
+	b.env = []string{"HAPROXY_HTTP_FRONTEND_HEAD=\nfrontend marathon_http_in\n  bind 127.0.0.1:8080\n  mode no-such-mode\n"}
 	b.start(t)
 	eventually(t, "the last good configuration serves", func() error {
 		got := b.port(10001).once(t.Context())
