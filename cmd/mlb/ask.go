@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -28,8 +29,8 @@ const askTimeout = 5 * time.Second
 func askHealth(ctx context.Context, args []string, stdout io.Writer) error {
 	flags, dir := askFlags("mlb health")
 	ready := flags.Bool("ready", false, "ask for readiness instead of liveness")
-	if err := flags.Parse(args); err != nil {
-		return usageError(err)
+	if done, err := parseAsk(flags, args, stdout); done {
+		return err
 	}
 	path := "/_mlb/live"
 	if *ready {
@@ -42,8 +43,8 @@ func askHealth(ctx context.Context, args []string, stdout io.Writer) error {
 // It does not wait for the reload.
 func askReload(ctx context.Context, args []string, stdout io.Writer) error {
 	flags, dir := askFlags("mlb reload")
-	if err := flags.Parse(args); err != nil {
-		return usageError(err)
+	if done, err := parseAsk(flags, args, stdout); done {
+		return err
 	}
 	return ask(ctx, *dir, http.MethodPost, "/_mlb/reload", stdout)
 }
@@ -52,6 +53,22 @@ func askReload(ctx context.Context, args []string, stdout io.Writer) error {
 func askFlags(name string) (flags *pflag.FlagSet, dir *string) {
 	flags = pflag.NewFlagSet(name, pflag.ContinueOnError)
 	return flags, flags.String("socket-dir", orElse(os.Getenv(socketVariable), defaultSocketDir), "folder of the sockets")
+}
+
+// parseAsk reads the flags of a question. It is done if they ask for help or are wrong.
+func parseAsk(flags *pflag.FlagSet, args []string, stdout io.Writer) (done bool, err error) {
+	flags.SetOutput(stdout)
+	flags.Usage = func() { _, _ = fmt.Fprintf(stdout, "usage: %s [FLAGS]\n%s", flags.Name(), flags.FlagUsages()) }
+	switch err := flags.Parse(args); {
+	case err == nil && flags.NArg() > 0:
+		return true, usageError(fmt.Errorf("unexpected word %q", flags.Arg(0)))
+	case err == nil:
+		return false, nil
+	case errors.Is(err, pflag.ErrHelp):
+		return true, nil
+	default:
+		return true, usageError(err)
+	}
 }
 
 // ask sends one request to the mlb whose socket is in dir and prints the answer. It

@@ -14,6 +14,7 @@ import (
 	"mlb/haproxy/certs"
 	"mlb/haproxy/process"
 	"mlb/haproxy/render"
+	"mlb/haproxy/runtime"
 	"mlb/templates"
 	"mlb/test/haproxytest"
 )
@@ -100,7 +101,7 @@ func TestDefaultTemplatesLoadWithoutWarning(t *testing.T) {
 				t.Errorf("problems %v", text.Problems)
 			}
 			file := filepath.Join(dir, "haproxy.cfg")
-			for _, m := range append(text.Files, haproxy.File{Name: "haproxy.cfg", Text: text.Config}, haproxy.File{Name: "global", Text: "1\n"}) {
+			for _, m := range append(text.Files, haproxy.File{Name: "haproxy.cfg", Text: text.Config}, haproxy.File{Name: "global", Text: runtime.EmptyStateFile}) {
 				if err = os.WriteFile(filepath.Join(dir, m.Name), []byte(m.Text), 0o600); err != nil {
 					t.Fatal(err)
 				}

@@ -1,3 +1,6 @@
 package contract_test
 
-// Behaviours of the flags of contract 1.2.
+// flagStages show the flags of contract 1.2.
+func flagStages() []stage {
+	return []stage{directStage()}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +54,10 @@ type scene struct {
 
 // stages returns all of them. Those of one topic are made in one file.
 func stages() []stage {
-	return append(templateStages(), labelStage(), endpointStage(), adminStage(), orderStage(), pollStage(), programStage())
+	return slices.Concat(
+		[]stage{labelStage(), endpointStage(), adminStage(), orderStage(), pollStage(), programStage()},
+		templateStages(), flagStages(),
+	)
 }
 
 func TestBehaviours(t *testing.T) {

@@ -62,7 +62,7 @@ func TestStartWithARefusedTemplateServesTheLastGoodConfiguration(t *testing.T) {
 	b.signal(t, syscall.SIGTERM)
 	b.wait(t)
 	scale(t, c, "/web", 3)
-	b.env = []string{"HAPROXY_HTTP_FRONTEND_HEAD=\nfrontend marathon_http_in\n  bind {httpBind}\n  mode no-such-mode\n"}
+	b.env = []string{"HAPROXY_HTTP_FRONTEND_HEAD=\nfrontend marathon_http_in\n  bind 127.0.0.1:8080\n  mode no-such-mode\n"}
 	b.start(t)
 	eventually(t, "the last good configuration serves", func() error {
 		got := b.port(10001).once(t.Context())
@@ -140,7 +140,7 @@ func TestMistakesOfTheCommandLineEndTheStart(t *testing.T) {
 	}
 }
 
-func TestRenderPrintsAndTouchesNothing(t *testing.T) {
+func TestD8RenderPrintsAndTouchesNothing(t *testing.T) {
 	t.Parallel()
 	for _, generation := range []marathonsim.Generation{marathonsim.V1_4, marathonsim.V1_9} {
 		t.Run("generation "+string(generation), func(t *testing.T) {
@@ -166,5 +166,51 @@ func TestRenderPrintsAndTouchesNothing(t *testing.T) {
 				t.Error("somebody serves")
 			}
 		})
+	}
+}
+
+// Neither a file that holds the same already nor --sse keeps --dry from printing and
+// ending.
+func TestD8DryPrintsWhatIsEqualAlready(t *testing.T) {
+	t.Parallel()
+	c := cluster(t)
+	deploy(t, c, app{id: "/web", port: 10001, instances: 1})
+	b := newBalancer(t, "external", c.Masters(), "--dry")
+	b.mode = "once"
+	dry := func() string {
+		out, err := b.prepare(t.Context(), b.command()...).Output()
+		must(t, err)
+		return string(out)
+	}
+	text := dry()
+	files := map[string]string{"haproxy.cfg": text, "domain2backend.map": "web.example web_10001\n"}
+	for name, content := range files {
+		must(t, os.WriteFile(b.path(name), []byte(content), 0o600))
+	}
+	b.args = append(b.args, "--sse")
+	if again := dry(); again != text || again == "" {
+		t.Errorf("printed %q, before that %q", again, text)
+	}
+	for name, content := range files {
+		if now, err := os.ReadFile(b.path(name)); err != nil || string(now) != content {
+			t.Errorf("%s is now %q, %v", name, now, err)
+		}
+	}
+}
+
+func TestD6BlanksAndNothingInListsAreNoLines(t *testing.T) {
+	t.Parallel()
+	c := cluster(t)
+	b := newBalancer(t, "external", c.Masters(), "--ssl-certs", " one.pem , ,two.pem,")
+	b.mode, b.env = "render", []string{"HAPROXY_GLOBAL_DEFAULT_OPTIONS="}
+	out, err := b.prepare(t.Context(), b.command()...).Output()
+	must(t, err)
+	if text := string(out); !strings.Contains(text, " ssl crt one.pem crt two.pem ") {
+		t.Errorf("certificates are not as listed:\n%s", text)
+	}
+	for line := range strings.Lines(string(out)) {
+		if line = strings.TrimSpace(line); line == "option" || line == "option http-server-close" || line == "option dontlognull" {
+			t.Errorf("line %q though no option is wanted", line)
+		}
 	}
 }

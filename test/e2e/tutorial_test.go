@@ -45,7 +45,9 @@ func newSite(t *testing.T, generation marathonsim.Generation) *site {
 	needs(t, "redis-server", "mariadbd", "mariadb-install-db")
 	internal := host(t, "internal")
 	c := simtest.Start(t, marathonsim.Options{
-		Generation: generation, Masters: 3, Speed: 20, HealthInterval: 300 * time.Millisecond,
+		// The documents' grace period of five minutes becomes one: a database that
+		// makes its files on a busy machine would be killed before it is ready.
+		Generation: generation, Masters: 3, Speed: 5, HealthInterval: 300 * time.Millisecond,
 		Agents: simtest.Agents(t, 3), EphemeralPorts: true,
 		Launcher: launcher.Local{
 			Dir: haproxytest.Dir(t), Addresses: map[string]string{"192.168.71.168": internal}, StopDelay: 300 * time.Millisecond,

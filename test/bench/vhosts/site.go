@@ -22,6 +22,7 @@ import (
 	"mlb/haproxy/certs"
 	"mlb/haproxy/process"
 	"mlb/haproxy/render"
+	"mlb/haproxy/runtime"
 	"mlb/templates"
 )
 
@@ -32,6 +33,8 @@ const (
 	firstService = 30000
 	// maxHosts is how many ports lie between the two.
 	maxHosts = firstService - firstTask
+	// stateFile is where HAProxy looks for the states of servers.
+	stateFile = "servers"
 	// httpPort is where each site serves virtual hosts.
 	httpPort = "8080"
 )
@@ -165,6 +168,7 @@ func configuration(dir, host, routing string, n int) (render.Text, error) {
 		Certificates: []string{filepath.Join(dir, "cert.pem")}, MaxConn: 2000,
 		StatsSocket: filepath.Join(dir, "stats.sock"), AdminSocket: filepath.Join(dir, "mlb.sock"),
 		DefaultOptions: []string{"dontlognull", "http-server-close", "redispatch"}, MapDir: dir,
+		ServerStateFile: filepath.Join(dir, stateFile),
 	}, overrides)
 	if err != nil {
 		return render.Text{}, err
@@ -187,7 +191,7 @@ func serve(ctx context.Context, program, dir, config string, files []haproxy.Fil
 	if _, err := certs.EnsureSelfSigned(filepath.Join(dir, "cert.pem")); err != nil {
 		return nil, none, err
 	}
-	for _, f := range append(files, haproxy.File{Name: "haproxy.cfg", Text: config}) {
+	for _, f := range slices.Concat(files, []haproxy.File{{Name: "haproxy.cfg", Text: config}, {Name: stateFile, Text: runtime.EmptyStateFile}}) {
 		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o600); err != nil {
 			return nil, none, err
 		}
