@@ -1,327 +1,231 @@
 package contract_test
 
 import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"math/big"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"mlb/test/balancer"
+	"mlb/test/marathonsim"
 )
 
-// templateStages replace every template from every source.
-func templateStages() []stage {
-	const label, variable, file = " by label", " by variable", " by file"
-	shared := slices.Concat(httpTemplates(), httpsTemplates(), serviceTemplates(), rewritingTemplates(), checkTemplates())
-	return []stage{
-		overrideStage("templates"+label, byLabel, 10100, nil, shared),
-		overrideStage("templates"+variable, byVariable, 10100, nil, slices.Concat(shared, unusedTemplates())),
-		overrideStage("templates"+file, byFile, 10100, nil, slices.Concat(shared, unusedTemplates())),
-		overrideStage("servers"+label, byLabel, 10100, nil, serverTemplates()),
-		overrideStage("servers"+variable, byVariable, 10100, nil, serverTemplates()),
-		overrideStage("servers"+file, byFile, 10100, nil, serverTemplates()),
-		overrideStage("heads"+variable, byVariable, 10100, nil, headTemplates()),
-		overrideStage("heads"+file, byFile, 10100, nil, headTemplates()),
-		overrideStage("grouped"+variable, byVariable, 10100, []string{"--group-https-by-vhost"}, groupedTemplates()),
-		overrideStage("grouped"+file, byFile, 10100, []string{"--group-https-by-vhost"}, groupedTemplates()),
-		overrideStage("maps"+variable, byVariable, 10100, []string{"--haproxy-map"}, mapTemplates()),
-		overrideStage("maps"+file, byFile, 10100, []string{"--haproxy-map"}, mapTemplates()),
+// templateStages show the templates of contract 5, their placeholders, and what
+// replaces them.
+func templateStages() []stage { return []stage{templateStage()} }
+
+// templateStage shows labels that replace templates (contract 4.3 and 5). Its agent
+// has a name, so that names and addresses of tasks are told apart.
+func templateStage() stage {
+	return stage{
+		name:     "template labels",
+		marathon: marathonsim.Options{Agents: []marathonsim.Agent{{Name: "localhost", Address: "127.0.0.1"}}},
+		prepare: func(t *testing.T, s scene) {
+			t.Helper()
+			writeFile(t, s.Path("site.pem"), newCertificate(t, "site.example"))
+		},
+		behaviours: slices.Concat(
+			plainRuleLabels(), tlsRuleLabels(), redirectRuleLabels(), frontendTemplateLabels(), backendTemplateLabels(),
+			checkTemplateLabels(), serverTemplateLabels(), badTemplateLabels(),
+		),
 	}
 }
 
-// Two ways in which a service has several hosts or a path.
-const auth = "r:bob:" + hash
+// override is the label of one app that replaces one template. The text does what
+// the template is for and shows all placeholders.
+type override struct {
+	template string
+	app      app
+	// text has no final line break (D35). Where it says everything, each placeholder
+	// stands behind its name.
+	text []string
+	// values are what the placeholders stand for; of the words in them that begin
+	// with @, filled knows the meaning.
+	values map[string]string
+	// request is answered with the values at seen, and as wished.
+	request func(s scene) balancer.Request
+	seen    func(a balancer.Answer) string
+	wishes  []wish
+}
 
-// labelled returns labels, given as pairs without HAPROXY_0_.
-func labelled(pairs ...string) map[string]string {
-	labels := map[string]string{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		labels["HAPROXY_0_"+pairs[i]] = pairs[i+1]
+// everything stands for all placeholders in the text of an override.
+const everything = "@EVERYTHING@"
+
+// behaviour is the rule that the label replaces the template for the app.
+func (o override) behaviour() behaviour {
+	names := slices.Sorted(maps.Keys(o.values))
+	b := behaviour{
+		name:   "a label replaces " + o.template + " for its service",
+		covers: []string{"template " + o.template, "label HAPROXY_{n}_" + o.template},
 	}
-	return labels
-}
-
-// several are two hosts, of which the first is the app's own.
-func several(template string) string {
-	name := "o-" + strings.ToLower(strings.ReplaceAll(template, "_", "-")) + ".example"
-	return name + ",second-" + name
-}
-
-// web shows a mark on port 80, with the password where there is one.
-func web(t *testing.T, s scene, u use) {
-	t.Helper()
-	r := s.Web(u.host(), "/in")
-	if u.app.labels["HAPROXY_0_AUTH"] != "" {
-		expect(t, r, code(http.StatusUnauthorized))
-		r = r.WithLogin("bob", password)
+	var all, want []string
+	for _, name := range names {
+		b.covers = append(b.covers, "placeholder "+o.template+" "+name)
+		all = append(all, name+"={"+name+"}")
+		want = append(want, name+"="+o.values[name])
 	}
-	expect(t, r, code(http.StatusOK), u.isMarked(s))
-}
-
-// secure shows a mark on port 443, with the password where there is one.
-func secure(t *testing.T, s scene, u use) {
-	t.Helper()
-	r := s.Secure(u.host(), "/in")
-	if u.app.labels["HAPROXY_0_AUTH"] != "" {
-		expect(t, r, code(http.StatusUnauthorized))
-		r = r.WithLogin("bob", password)
+	text := strings.ReplaceAll(strings.Join(o.text, "\n"), everything, strings.Join(all, " "))
+	labels := maps.Clone(o.app.labels)
+	labels["HAPROXY_0_"+o.template] = text
+	o.app.labels = labels
+	b.apps = []app{o.app}
+	b.show = func(t *testing.T, s scene) {
+		expect(t, o.request(s), append(o.wishes, func(a balancer.Answer) error {
+			if want := filled(s, o.app.id, strings.Join(want, " ")); o.seen(a) != want {
+				return fmt.Errorf("the placeholders are\n%s, want\n%s", o.seen(a), want)
+			}
+			return nil
+		})...)
 	}
-	expect(t, r, code(http.StatusOK), u.isMarked(s))
+	return b
 }
 
-func httpTemplates() []override {
-	return []override{
-		{
-			template: "HTTP_FRONTEND_ACL", marked: []string{"cleanedUpHostname", "hostname", "backend", "appId"}, show: web,
-			text: "  acl host_{cleanedUpHostname} hdr(host) -i {hostname}\n  @MARK@ if host_{cleanedUpHostname}\n" +
-				"  use_backend {backend} if host_{cleanedUpHostname}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ACL_WITH_AUTH", marked: []string{"cleanedUpHostname", "hostname", "backend", "appId"}, show: web,
-			labels: labelled("AUTH", auth),
-			text: "  acl host_{cleanedUpHostname} hdr(host) -i {hostname}\n  acl auth_{cleanedUpHostname} http_auth(user_{backend})\n" +
-				"  http-request auth realm {realm} if host_{cleanedUpHostname} !auth_{cleanedUpHostname}\n" +
-				"  @MARK@ if host_{cleanedUpHostname}\n  use_backend {backend} if host_{cleanedUpHostname}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ACL_WITH_PATH", marked: []string{"cleanedUpHostname", "hostname", "path", "backend", "appId"}, show: web,
-			labels: labelled("PATH", "/in"),
-			text: "  acl host_{cleanedUpHostname} hdr(host) -i {hostname}\n  acl path_{backend} path_beg {path}\n" +
-				"  @MARK@ if host_{cleanedUpHostname}\n  use_backend {backend} if host_{cleanedUpHostname} path_{backend}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ACL_WITH_AUTH_AND_PATH", marked: []string{"cleanedUpHostname", "hostname", "path", "backend", "appId"},
-			show: web, labels: labelled("PATH", "/in", "AUTH", auth),
-			text: "  acl host_{cleanedUpHostname} hdr(host) -i {hostname}\n  acl path_{backend} path_beg {path}\n" +
-				"  acl auth_{cleanedUpHostname} http_auth(user_{backend})\n" +
-				"  http-request auth realm {realm} if host_{cleanedUpHostname} path_{backend} !auth_{cleanedUpHostname}\n" +
-				"  @MARK@ if host_{cleanedUpHostname}\n  use_backend {backend} if host_{cleanedUpHostname} path_{backend}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ACL_ONLY", marked: []string{"cleanedUpHostname", "hostname"}, show: web,
-			labels: labelled("VHOST", several("HTTP_FRONTEND_ACL_ONLY")),
-			text:   "  acl host_{cleanedUpHostname} hdr(host) -i {hostname}\n  @MARK@ if {{ hdr(host) -i {hostname} }}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ACL_ONLY_WITH_PATH", marked: []string{"path", "backend", "cleanedUpHostname", "hostname"}, show: web,
-			labels: labelled("VHOST", several("HTTP_FRONTEND_ACL_ONLY_WITH_PATH"), "PATH", "/in"),
-			text:   "  acl path_{backend} path_beg {path}\n  @MARK@ if {{ hdr(host) -i {hostname} }}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ACL_ONLY_WITH_PATH_AND_AUTH", marked: []string{"path", "backend", "cleanedUpHostname", "hostname"}, show: web,
-			labels: labelled("VHOST", several("HTTP_FRONTEND_ACL_ONLY_WITH_PATH_AND_AUTH"), "PATH", "/in", "AUTH", auth),
-			text: "  acl path_{backend} path_beg {path}\n  acl auth_{cleanedUpHostname} http_auth(user_{backend})\n" +
-				"  http-request auth realm {realm} if {{ hdr(host) -i {hostname} }} !auth_{cleanedUpHostname}\n" +
-				"  @MARK@ if {{ hdr(host) -i {hostname} }}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ROUTING_ONLY", marked: []string{"cleanedUpHostname", "backend"}, show: web,
-			labels: labelled("VHOST", several("HTTP_FRONTEND_ROUTING_ONLY")),
-			text:   "  @MARK@ if host_{cleanedUpHostname}\n  use_backend {backend} if host_{cleanedUpHostname}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ROUTING_ONLY_WITH_AUTH", marked: []string{"cleanedUpHostname", "backend"}, show: web,
-			labels: labelled("VHOST", several("HTTP_FRONTEND_ROUTING_ONLY_WITH_AUTH"), "AUTH", auth),
-			text: "  acl auth_{cleanedUpHostname} http_auth(user_{backend})\n" +
-				"  http-request auth realm {realm} if host_{cleanedUpHostname} !auth_{cleanedUpHostname}\n" +
-				"  @MARK@ if host_{cleanedUpHostname}\n  use_backend {backend} if host_{cleanedUpHostname}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH", marked: []string{"cleanedUpHostname", "backend"}, show: web,
-			labels: labelled("VHOST", several("HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH"), "PATH", "/in"),
-			text:   "  @MARK@ if host_{cleanedUpHostname}\n  use_backend {backend} if host_{cleanedUpHostname} path_{backend}\n",
-		},
-		{
-			template: "HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH_AND_AUTH", marked: []string{"cleanedUpHostname", "backend"}, show: web,
-			labels: labelled("VHOST", several("HTTP_FRONTEND_ROUTING_ONLY_WITH_PATH_AND_AUTH"), "PATH", "/in", "AUTH", auth),
-			text: "  http-request auth realm {realm} if host_{cleanedUpHostname} path_{backend} !auth_{cleanedUpHostname}\n" +
-				"  @MARK@ if host_{cleanedUpHostname}\n  use_backend {backend} if host_{cleanedUpHostname} path_{backend}\n",
-		},
-		{
-			template: "BACKEND_REDIRECT_HTTP_TO_HTTPS", labels: labelled("REDIRECT_TO_HTTPS", "true"),
-			text: "  http-request redirect code 302 location https://mark/<{bindAddr}><{cleanedUpHostname}> if host_{cleanedUpHostname}\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/"), code(http.StatusFound), u.sent(s, "https://mark/", "bindAddr", "cleanedUpHostname"))
-			},
-		},
-		{
-			template: "BACKEND_REDIRECT_HTTP_TO_HTTPS_WITH_PATH", labels: labelled("REDIRECT_TO_HTTPS", "true", "PATH", "/in"),
-			text: "  http-request redirect code 302 location https://mark/<{bindAddr}><{cleanedUpHostname}><{backend}> if host_{cleanedUpHostname} path_{backend}\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/in"), code(http.StatusFound), u.sent(s, "https://mark/", "bindAddr", "cleanedUpHostname", "backend"))
-			},
-		},
-		{
-			template: "HTTP_FRONTEND_APPID_ACL", marked: []string{"cleanedUpAppId", "hostname", "appId", "backend"},
-			text: "  acl app_{cleanedUpAppId} hdr(x-marathon-app-id) -i {appId}\n  @MARK@ if app_{cleanedUpAppId}\n" +
-				"  use_backend {backend} if app_{cleanedUpAppId}\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.ByID(u.app.id, "/"), u.isMarked(s))
-			},
-		},
+// behavioursOf are those of several overrides.
+func behavioursOf(all []override) []behaviour {
+	out := make([]behaviour, len(all))
+	for i, o := range all {
+		out[i] = o.behaviour()
 	}
+	return out
 }
 
-func httpsTemplates() []override {
-	return []override{
-		{
-			template: "HTTPS_FRONTEND_ACL", marked: []string{"cleanedUpHostname", "hostname", "appId", "backend"}, show: secure,
-			text: "  @MARK@ if {{ ssl_fc_sni {hostname} }}\n  use_backend {backend} if {{ ssl_fc_sni {hostname} }}\n",
-		},
-		{
-			template: "HTTPS_FRONTEND_ACL_WITH_AUTH", marked: []string{"cleanedUpHostname", "hostname", "appId", "backend"}, show: secure,
-			labels: labelled("AUTH", auth),
-			text: "  acl auth_{cleanedUpHostname} http_auth(user_{backend})\n" +
-				"  http-request auth realm {realm} if {{ ssl_fc_sni {hostname} }} !auth_{cleanedUpHostname}\n" +
-				"  @MARK@ if {{ ssl_fc_sni {hostname} }}\n  use_backend {backend} if {{ ssl_fc_sni {hostname} }}\n",
-		},
-		{
-			template: "HTTPS_FRONTEND_ACL_ONLY_WITH_PATH", marked: []string{"path", "backend", "cleanedUpHostname", "hostname"}, show: secure,
-			labels: labelled("PATH", "/in", "AUTH", auth),
-			text: "  acl path_{backend} path_beg {path}\n  @MARK@ if {{ ssl_fc_sni {hostname} }}\n" +
-				"  http-request add-header X-Forwarded-Host 'realm <{realm}>' if {{ ssl_fc_sni {hostname} }}\n",
-		},
-		{
-			template: "HTTPS_FRONTEND_ACL_WITH_PATH", marked: []string{"cleanedUpHostname", "hostname", "appId", "backend"}, show: secure,
-			labels: labelled("PATH", "/in"),
-			text:   "  @MARK@ if {{ ssl_fc_sni {hostname} }}\n  use_backend {backend} if {{ ssl_fc_sni {hostname} }} path_{backend}\n",
-		},
-		{
-			template: "HTTPS_FRONTEND_ACL_WITH_AUTH_AND_PATH", marked: []string{"cleanedUpHostname", "hostname", "appId", "backend", "path"}, show: secure,
-			labels: labelled("PATH", "/in", "AUTH", auth),
-			text: "  acl auth_{cleanedUpHostname} http_auth(user_{backend})\n" +
-				"  http-request auth realm {realm} if {{ ssl_fc_sni {hostname} }} path_{backend} !auth_{cleanedUpHostname}\n" +
-				"  @MARK@ if {{ ssl_fc_sni {hostname} }}\n  use_backend {backend} if {{ ssl_fc_sni {hostname} }} path_{backend}\n",
-		},
+// filled replaces the words that stand for what only a running stage knows: its
+// folder, its address @HOST@, and of an app's one task the name and address of its
+// agent, its ports, and name, id and cookie of its server.
+func filled(s scene, app, text string) string {
+	pairs := []string{folder, s.Dir, "@HOST@", s.Host}
+	if tasks := s.cluster.Ready(app); len(tasks) > 0 {
+		task := tasks[0]
+		for i, p := range task.Ports {
+			pairs = append(pairs, fmt.Sprintf("@PORT%d@", i), strconv.Itoa(p))
+		}
+		server := serverName(task.Agent+"_"+task.Address, task.Ports[0])
+		pairs = append(pairs, "@AGENT@", task.Agent, "@ADDRESS@", task.Address, "@SERVER@", server, "@ID@", idOf(server), "@COOKIE@", cookieOf(server))
 	}
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-func serviceTemplates() []override {
-	return []override{
-		{
-			template: "USERLIST_HEAD", labels: labelled("AUTH", auth),
-			text: "\nuserlist user_{backend}\n  user {user} password {passwd}\n  user second insecure-password guess\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/"), code(http.StatusUnauthorized))
-				expect(t, s.Web(u.host(), "/").WithLogin("second", "guess"), by(u.app.id))
-				expect(t, s.Web(u.host(), "/").WithLogin("bob", password), by(u.app.id))
-			},
-		},
-		{
-			template: "FRONTEND_HEAD", marked: []string{"backend", "bindAddr", "servicePort", "mode", "sslCert", "bindOptions"},
-			labels: labelled("SSL_CERT", folder+"/site.pem", "BIND_OPTIONS", "backlog 99"),
-			text:   "\nfrontend {backend}\n  bind {bindAddr}:{servicePort}{sslCert}{bindOptions}\n  mode {mode}\n  @MARK@\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				r := s.Port(u.app.ports[0], "/")
-				r.URL = strings.Replace(r.URL, "http:", "https:", 1)
-				expect(t, r, u.isMarked(s))
-			},
-		},
-		{
-			template: "FRONTEND_BACKEND_GLUE", marked: []string{"backend"}, text: "  @MARK@\n  use_backend {backend}\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Port(u.app.ports[0], "/"), u.isMarked(s))
-			},
-		},
-		{
-			template: "BACKEND_HEAD", marked: []string{"backend", "balance", "mode"}, show: web,
-			text: "\nbackend {backend}\n  balance {balance}\n  mode {mode}\n  @MARK@\n",
-		},
-		{
-			template: "BACKEND_STICKY_OPTIONS", labels: labelled("STICKY", "true"),
-			text: "  cookie o_sticky insert indirect nocache\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				task := s.cluster.Ready(u.app.id)[0]
-				cookie := "o_sticky=" + cookieOf(serverName(task.Address, task.Ports[0])) + "; path=/"
-				expect(t, s.Web(u.host(), "/"), by(u.app.id), header("Set-Cookie", cookie))
-			},
-		},
-		{
-			template: "HTTP_BACKEND_NETWORK_ALLOWED_ACL", marked: []string{"network_allowed"},
-			labels: labelled("BACKEND_NETWORK_ALLOWED_ACL", "127.3.0.0/16"),
-			text:   "  acl network_allowed src {network_allowed} 127.44.0.0/16\n  @MARK@\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/").WithFrom("127.3.0.1"), u.isMarked(s))
-				expect(t, s.Web(u.host(), "/").WithFrom("127.44.0.1"), u.isMarked(s))
-				expect(t, s.Web(u.host(), "/").WithFrom("127.55.0.1"), refused)
-			},
-		},
-		{
-			template: "TCP_BACKEND_NETWORK_ALLOWED_ACL", labels: labelled("VHOST", "", "MODE", "tcp", "BACKEND_NETWORK_ALLOWED_ACL", "127.3.0.0/16"),
-			text: "  acl network_allowed src {network_allowed} 127.44.0.0/16\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Port(u.app.ports[0], "/").WithFrom("127.3.0.1"), by(u.app.id))
-				expect(t, s.Port(u.app.ports[0], "/").WithFrom("127.44.0.1"), by(u.app.id))
-			},
-		},
-		{
-			template: "HTTP_BACKEND_ACL_ALLOW_DENY", global: true, labels: labelled("BACKEND_NETWORK_ALLOWED_ACL", "127.3.0.0/16"),
-			text: "  http-request allow if network_allowed\n  http-request deny deny_status 429\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/").WithFrom("127.3.0.1"), by(u.app.id))
-				expect(t, s.Web(u.host(), "/").WithFrom("127.55.0.1"), code(http.StatusTooManyRequests))
-			},
-		},
-		{
-			template: "TCP_BACKEND_ACL_ALLOW_DENY", global: true,
-			labels: labelled("VHOST", "", "MODE", "tcp", "BACKEND_NETWORK_ALLOWED_ACL", "127.3.0.0/16"),
-			text:   "  tcp-request content accept if network_allowed\n  tcp-request content accept if { src 127.45.0.0/16 }\n  tcp-request content reject\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Port(u.app.ports[0], "/").WithFrom("127.45.0.1"), by(u.app.id))
-				expectClosed(t, s.Port(u.app.ports[0], "/").WithFrom("127.55.0.1"))
-			},
-		},
-	}
+// idOf is the id of the only server of a backend (contract 6.2).
+func idOf(server string) string {
+	sum := sha256.Sum256([]byte(server))
+	n := new(big.Int).SetBytes(sum[:])
+	return n.Mod(n, big.NewInt(32767)).String()
 }
 
-func rewritingTemplates() []override {
-	return []override{
+// The places at which placeholders are seen: what the task was sent, a header of the
+// answer, where a redirect leads to, and the value of a cookie.
+func forwarded(a balancer.Answer) string  { return a.Said("x-forwarded-host") }
+func inHeader(a balancer.Answer) string   { return a.Header.Get("X-Values") }
+func inLocation(a balancer.Answer) string { return a.Header.Get("Location") }
+
+func inCookie(a balancer.Answer) string {
+	_, value, _ := strings.Cut(a.Header.Get("Set-Cookie"), "=")
+	value, _, _ = strings.Cut(value, "; path=/")
+	return value
+}
+
+// web, secure, byID and port make the requests of overrides.
+func web(host, path string) func(scene) balancer.Request {
+	return func(s scene) balancer.Request { return s.Web(host, path) }
+}
+
+func secure(host, path string) func(scene) balancer.Request {
+	return func(s scene) balancer.Request { return s.Secure(host, path) }
+}
+
+func byID(app string) func(scene) balancer.Request {
+	return func(s scene) balancer.Request { return s.ByID(app, "/") }
+}
+
+func port(n int) func(scene) balancer.Request {
+	return func(s scene) balancer.Request { return s.Port(n, "/") }
+}
+
+// asBob adds the login of the labels AUTH.
+func asBob(request func(scene) balancer.Request) func(scene) balancer.Request {
+	return func(s scene) balancer.Request { return request(s).WithLogin("bob", password) }
+}
+
+// office is the label AUTH with the realm Office.
+const office = "Office:bob:" + hash
+
+// badTemplateLabels are those that cost the service, and nothing else.
+func badTemplateLabels() []behaviour {
+	return []behaviour{
 		{
-			template: "BACKEND_HTTP_OPTIONS", text: "  http-request set-header X-Forwarded-Port changed\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/"), by(u.app.id), said("x-forwarded-port", "changed"))
+			name:   "a label with a bad placeholder costs the service and nothing else",
+			covers: []string{"D34"},
+			apps: []app{
+				{id: "/bad-unknown", ports: []int{10180}, labels: host("bad-unknown.example", "BACKEND_HEAD", "backend {backend}\n  balance {balanced}\n  mode http")},
+				{id: "/bad-empty", ports: []int{10181}, labels: host("bad-empty.example", "BACKEND_HEAD", "backend {}")},
+				{id: "/bad-brace", ports: []int{10182}, labels: host("bad-brace.example", "HTTP_FRONTEND_ACL", "  use_backend {backend} if { hdr(host) -i {hostname}")},
+				{id: "/bad-attribute", ports: []int{10183}, labels: host("bad-attribute.example", "FRONTEND_HEAD", "frontend {backend.upper}")},
+				{id: "/bad-conversion", ports: []int{10184}, labels: host("bad-conversion.example", "FRONTEND_BACKEND_GLUE", "  use_backend {backend!r}")},
+				{id: "/bad-not", ports: []int{10185}, labels: host("bad-not.example")},
+			},
+			show: func(t *testing.T, s scene) {
+				expect(t, s.Web("bad-not.example", "/"), by("/bad-not"))
+				for id, rule := range map[string]string{
+					"/bad-unknown": "{balanced}", "/bad-empty": "{}", "/bad-brace": "{ hdr(host) -i {hostname}", "/bad-attribute": "{backend.upper}", "/bad-conversion": "{backend!r}",
+				} {
+					expectProblem(t, s, id, rule)
+					expect(t, s.Web(id[1:]+".example", "/"), code(http.StatusServiceUnavailable))
+				}
 			},
 		},
 		{
-			template: "BACKEND_HSTS_OPTIONS", labels: labelled("USE_HSTS", "true"),
-			text: "  http-response set-header Strict-Transport-Security max-age=7\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/"), by(u.app.id), header("Strict-Transport-Security", "max-age=7"))
+			name:   "a directive that HAProxy has lost costs the service, and the report names it",
+			covers: []string{"D28", "D29"},
+			apps: []app{
+				{id: "/lost-request", ports: []int{10186}, labels: host("lost-request.example", "HTTP_BACKEND_PROXYPASS_PATH", "/in", "HTTP_BACKEND_PROXYPASS_GLUE", `  reqirep ^([^\ :]*)\ {proxypath}(.*) \1\ \2`)},
+				{id: "/lost-response", ports: []int{10187}, labels: host("lost-response.example", "USE_HSTS", "true", "BACKEND_HSTS_OPTIONS", `  rspadd Strict-Transport-Security:\ max-age=1`)},
+			},
+			show: func(t *testing.T, s scene) {
+				expectProblem(t, s, "/lost-request", "reqirep", "HTTP_BACKEND_PROXYPASS_GLUE")
+				expectProblem(t, s, "/lost-response", "rspadd", "BACKEND_HSTS_OPTIONS")
+				expect(t, s.Web("lost-request.example", "/"), code(http.StatusServiceUnavailable))
+				expect(t, s.Web("lost-response.example", "/"), code(http.StatusServiceUnavailable))
 			},
 		},
 		{
-			template: "HTTP_BACKEND_PROXYPASS_GLUE", marked: []string{"hostname", "proxypath"}, labels: labelled("HTTP_BACKEND_PROXYPASS_PATH", "/cut"),
-			text: "  @MARK@\n  http-request replace-path ^{proxypath}/(.*) /changed/\\1\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/cut/x"), u.isMarked(s), said("path", "/changed/x"))
+			name:   "a label keeps to its service",
+			covers: []string{"D36"},
+			apps: []app{
+				{id: "/leaves-section", ports: []int{10194}, labels: host("leaves-section.example", "BACKEND_HTTP_OPTIONS", "  option forwardfor\nlisten more\n  bind 127.66.66.66:10189")},
+				{id: "/leaves-host", ports: []int{10190}, labels: host("leaves-host.example", "HTTP_FRONTEND_ACL", "  http-request deny\n  use_backend {backend} if {{ hdr(host) -i {hostname} }}")},
+				{id: "/leaves-not", ports: []int{10191}, labels: host("leaves-not.example")},
+			},
+			show: func(t *testing.T, s scene) {
+				expect(t, s.Web("leaves-not.example", "/"), by("/leaves-not"))
+				expectProblem(t, s, "/leaves-section", "BACKEND_HTTP_OPTIONS", "listen")
+				expectProblem(t, s, "/leaves-host", "HTTP_FRONTEND_ACL", "deny")
+				expectClosed(t, balancer.Request{URL: "http://127.66.66.66:10189/"})
 			},
 		},
 		{
-			template: "HTTP_BACKEND_REVPROXY_GLUE", labels: labelled("HTTP_BACKEND_REVPROXY_PATH", "/outside"),
-			text: "  http-response set-header Location {rootpath}?{hostname}\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/"), by(u.app.id), header("Location", "/outside?"+u.host()))
+			name:   "an empty label is an empty text, line ends of Windows are those of Unix, and a last one is added",
+			covers: []string{"D35", "label HAPROXY_{n}_BACKEND_HTTP_OPTIONS", "label HAPROXY_{n}_BACKEND_HSTS_OPTIONS"},
+			apps: []app{
+				{id: "/text-empty", ports: []int{10192}, labels: host("text-empty.example", "BACKEND_HTTP_OPTIONS", "")},
+				{id: "/text-windows", ports: []int{10193}, labels: host(
+					"text-windows.example", "USE_HSTS", "true", "BACKEND_HSTS_OPTIONS", "  http-response set-header X-Values one\r\n  http-response set-header X-More two",
+				)},
 			},
-		},
-		{
-			template: "HTTP_BACKEND_REDIR", global: true, labels: labelled("HTTP_BACKEND_REDIR", "/start"),
-			text: "  http-request redirect code 302 location {redirpath}?{hostname} if {{ path / }}\n",
-			show: func(t *testing.T, s scene, u use) {
-				t.Helper()
-				expect(t, s.Web(u.host(), "/"), code(http.StatusFound), header("Location", "/start?"+u.host()))
+			show: func(t *testing.T, s scene) {
+				expect(t, s.Web("text-empty.example", "/"), by("/text-empty"), said("x-forwarded-for", ""), said("x-forwarded-port", ""))
+				expect(t, s.Web("text-windows.example", "/"), by("/text-windows"), header("X-Values", "one"), header("X-More", "two"),
+					said("x-forwarded-port", "8080"), func(a balancer.Answer) error {
+						if a.Said("x-forwarded-for") == "" {
+							return errors.New("the line after the label's text is lost")
+						}
+						return nil
+					})
 			},
 		},
 	}

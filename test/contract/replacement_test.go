@@ -16,15 +16,14 @@ import (
 type source string
 
 const (
-	byLabel    source = "label"
 	byVariable source = "variable"
 	byFile     source = "file"
 )
 
-// override is a text in place of a template's default, written as users of
+// replacement is a text in place of a template's default, written as users of
 // marathon-lb write it: with the contract's placeholders only. One text serves all
 // sources, so it does what the default does, and something that can be seen.
-type override struct {
+type replacement struct {
 	template string
 	// text may hold @MARK@, @HOST@ and the folder.
 	text string
@@ -33,15 +32,13 @@ type override struct {
 	// labels and more are what a service needs to have the template used.
 	labels map[string]string
 	more   map[string]any
-	// global templates cannot be replaced by a label.
-	global bool
 	// show sends the requests.
 	show func(t *testing.T, s scene, u use)
 }
 
 // use is one service whose template is replaced.
 type use struct {
-	override
+	replacement
 	app app
 }
 
@@ -50,7 +47,7 @@ func (u use) host() string { return u.app.id[1:] + ".example" }
 
 // mark returns the line that adds the values of the marked placeholders to the
 // request's X-Forwarded-Host. Quotes keep what is in the values together.
-func (o override) mark() string {
+func (o replacement) mark() string {
 	line := "http-request add-header X-Forwarded-Host '" + o.template
 	for _, p := range o.marked {
 		line += " " + p + "=<{" + p + "}>"
@@ -92,23 +89,18 @@ func (u use) isMarked(s scene) wish {
 	}
 }
 
-// overrideStage shows that templates are replaced from one source.
-func overrideStage(name string, from source, first int, args []string, overrides []override) stage {
-	st := stage{name: name, args: args}
+// replacedStage shows that templates are replaced from one source.
+func replacedStage(topic string, from source, args []string, overrides []replacement) stage {
+	const first = 10100 // of the service ports
+	st := stage{name: topic + " by " + string(from), args: args}
 	texts := map[string]string{}
 	suffix := ""
-	if strings.HasPrefix(name, "grouped") { // abstract sockets are called after the hosts
+	if topic == "grouped" { // abstract sockets are called after the hosts
 		suffix = "-" + string(from)
 	}
 	for i, o := range overrides {
-		if from == byLabel && o.global {
-			continue
-		}
 		texts[o.template] = strings.ReplaceAll(o.text, "@MARK@", o.mark())
 		u := use{o, o.service(first+i, suffix)}
-		if from == byLabel {
-			u.app.labels["HAPROXY_0_"+o.template] = texts[o.template]
-		}
 		st.behaviours = append(st.behaviours, behaviour{
 			name:   o.template + " is replaced by a " + string(from),
 			covers: o.covers(from),
@@ -126,7 +118,6 @@ func overrideStage(name string, from source, first int, args []string, overrides
 				s.Env = append(s.Env, "HAPROXY_"+template+"="+strings.ReplaceAll(text, "\n", `\n`))
 			case byFile:
 				writeFile(t, s.Path("templates/HAPROXY_"+template), text)
-			case byLabel:
 			}
 		}
 	}
@@ -134,7 +125,7 @@ func overrideStage(name string, from source, first int, args []string, overrides
 }
 
 // service returns the app whose service uses the template.
-func (o override) service(port int, suffix string) app {
+func (o replacement) service(port int, suffix string) app {
 	id := "/o-" + strings.ToLower(strings.ReplaceAll(o.template, "_", "-")) + suffix
 	labels := map[string]string{"HAPROXY_0_VHOST": id[1:] + ".example", "HAPROXY_0_BALANCE": "leastconn"}
 	maps.Copy(labels, o.labels)
@@ -143,11 +134,9 @@ func (o override) service(port int, suffix string) app {
 
 // covers returns the entries that are shown: the template, the way to replace it, and
 // the placeholders in the text, whose values or effects are looked at.
-func (o override) covers(from source) []string {
+func (o replacement) covers(from source) []string {
 	all := []string{"template " + o.template}
 	switch from {
-	case byLabel:
-		all = append(all, "label HAPROXY_{n}_"+o.template)
 	case byVariable:
 		all = append(all, "env HAPROXY_"+o.template)
 	case byFile:
@@ -163,7 +152,7 @@ func (o override) covers(from source) []string {
 	return all
 }
 
-// checkOf returns the health check of an override's app.
+// checkOf returns the health check of an replacement's app.
 func checkOf(protocol string) map[string]any {
 	return checks(check(protocol, "portIndex", 0, "path", "/health"))
 }
