@@ -3,6 +3,7 @@ package haproxy
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 )
 
@@ -26,9 +27,8 @@ type Place struct {
 	// and cleanedUpAppId: the names behind host_, auth_ and app_ of the ACLs that
 	// belong to the service.
 	HostCondition, AppCondition string
-	// Tasks are the addresses of the service's tasks, as server lines have them
-	// before the port.
-	Tasks []string
+	// Tasks are the addresses of the service's tasks.
+	Tasks []netip.Addr
 	// MapDir is the folder of the map files of contract 5.5.
 	MapDir string
 }

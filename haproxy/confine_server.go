@@ -57,17 +57,13 @@ func confinedServer(words []string, p Place) error {
 // interfaces trust it, without being a task's. The unspecified address stands for
 // whatever the client asked for.
 func onBalancer(address string, p Place) bool {
-	host, _ := SplitBind(address)
-	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	if err != nil {
-		return true
-	}
-	ip = ip.Unmap()
-	if ip.IsUnspecified() {
+	at, err := netip.ParseAddrPort(address)
+	ip := at.Addr().Unmap()
+	if err != nil || ip.IsUnspecified() {
 		return true
 	}
 	local := ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast()
-	return local && !slices.Contains(p.Tasks, host)
+	return local && !slices.Contains(p.Tasks, ip)
 }
 
 // confinedKeywords refuses options of a server line that read files, watch other

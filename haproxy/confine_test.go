@@ -2,6 +2,7 @@ package haproxy_test
 
 import (
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +17,7 @@ func shop() haproxy.Place {
 		Backend: "shop_cart_10001", Bind: "*:10001", BindOptions: " ssl crt /etc/ssl/shop.pem",
 		App: "/shop/cart", Hosts: []string{"shop.example.com", "cart.example.com"},
 		HostCondition: "shop_example_com_shop_cart_10001", AppCondition: "_shop_cart_10001",
-		Tasks: []string{"127.0.0.9", "10.0.0.1"}, MapDir: "/etc/haproxy",
+		Tasks: []netip.Addr{netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("::1")}, MapDir: "/etc/haproxy",
 	}
 }
 
@@ -78,42 +79,43 @@ func condition(template string) string {
 func usefulOverrides() map[string]struct{ template, text string } {
 	const host = "host_shop_example_com_shop_cart_10001"
 	return map[string]struct{ template, text string }{
-		"a backend's head":         {"BACKEND_HEAD", "\nbackend shop_cart_10001\n  mode http\n  balance leastconn\n  timeout server 5m\n  fullconn 10\n"},
-		"a limit of requests":      {"BACKEND_HEAD", "backend shop_cart_10001\n  stick-table type ip size 100k expire 30s store http_req_rate(10s)\n  http-request track-sc0 src\n  http-request deny deny_status 429 if { sc_http_req_rate(0) gt 10 }\n"},
-		"a spare server":           {"BACKEND_HEAD", "backend shop_cart_10001\n  default-server inter 5s\n  server spare 10.0.0.7:80 backup check\n"},
-		"nothing in a backend":     {"BACKEND_HTTP_OPTIONS", ""},
-		"comments":                 {"BACKEND_HTTP_OPTIONS", "# none\n\n"},
-		"options switched off":     {"BACKEND_HTTP_OPTIONS", "  no option http-keep-alive\n  option forwardfor if-none\n"},
-		"line ends of Windows":     {"BACKEND_HTTP_OPTIONS", "  http-request set-header X-A 1\r\n  http-request set-header X-B 2\r\n"},
-		"headers of the answer":    {"BACKEND_HSTS_OPTIONS", "  http-response set-header Strict-Transport-Security \"max-age=1; preload\"\n"},
-		"an expression with $":     {"BACKEND_HTTP_OPTIONS", "  http-request deny if { path_reg -i \\.(php|cgi)$ }\n"},
-		"a quoted $":               {"BACKEND_HTTP_OPTIONS", "  http-request replace-path '^/a(.*)$' \"\\1\\$\"\n"},
-		"a cookie":                 {"BACKEND_STICKY_OPTIONS", "  cookie SRV insert indirect nocache httponly secure\n"},
-		"an answer from a text":    {"BACKEND_HTTP_OPTIONS", "  http-request return status 200 content-type text/plain string ok hdr X-A 1 if { path /ping }\n"},
-		"the health check's host":  {"BACKEND_HTTP_HEALTHCHECK_OPTIONS", "  option httpchk\n  http-check send meth GET uri /h ver HTTP/1.1 hdr Host a\n  http-check expect status 200-299\n"},
-		"health check options":     {"BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS", " check inter 2s fall 3 port 81 check-ssl verify none\n"},
-		"no health check options":  {"BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS", "\n"},
-		"a password":               {"USERLIST_HEAD", "userlist user_shop_cart_10001\n  group g users a\n  user a password $6$x$y\n  user b insecure-password x\n"},
-		"no user list":             {"USERLIST_HEAD", ""},
-		"a frontend's head":        {"FRONTEND_HEAD", "frontend shop_cart_10001\n  bind *:10001 ssl crt /etc/ssl/shop.pem alpn h2,http/1.1\n  mode http\n  timeout client 1h\n  capture request header X len 9\n"},
-		"the address in zeros":     {"FRONTEND_HEAD", "frontend shop_cart_10001\n  bind 0.0.0.0:10001 accept-proxy\n"},
-		"no frontend":              {"FRONTEND_HEAD", "\n"},
-		"a default backend":        {"FRONTEND_BACKEND_GLUE", "  http-request set-header X-T l\n  default_backend shop_cart_10001\n"},
-		"ACLs of its own names":    {"HTTP_FRONTEND_ACL_WITH_AUTH", "  acl v_shop_cart_10001 hdr(host) -i shop.example.com\n  acl w_shop_cart_10001 http_auth(user_shop_cart_10001)\n  http-request auth realm x if !w_shop_cart_10001 v_shop_cart_10001\n  use_backend shop_cart_10001 if v_shop_cart_10001\n"},
-		"a condition in braces":    {"HTTP_FRONTEND_ACL", "  use_backend shop_cart_10001 if { hdr(host) -i shop.example.com shop.example.com:80 }\n"},
-		"alternatives":             {"HTTP_FRONTEND_ACL", "  use_backend shop_cart_10001 if { hdr(host) -i cart.example.com } { path_beg /a } or " + host + "\n"},
-		"hosts by server name":     {"HTTPS_FRONTEND_ACL", "  acl n_shop_cart_10001 ssl_fc_sni shop.example.com\n  use_backend shop_cart_10001 if n_shop_cart_10001\n"},
-		"another redirect":         {"BACKEND_REDIRECT_HTTP_TO_HTTPS", "  http-request redirect code 307 prefix https://a.example.org if " + host + " !{ ssl_fc }\n"},
-		"a double negation":        {"HTTP_FRONTEND_ROUTING_ONLY", "  use_backend shop_cart_10001 if !! " + host + "\n"},
-		"an app ID":                {"HTTP_FRONTEND_APPID_ACL", "  use_backend shop_cart_10001 if { req.hdr(X-Marathon-App-Id) -i /Shop/cart }\n"},
-		"a map":                    {"MAP_HTTP_FRONTEND_ACL", "  http-request set-header X-T l if " + host + "\n  use_backend %[req.hdr(host),map_str(/etc/haproxy/domain2backend.map)] if " + host + "\n"},
-		"a server line":            {"BACKEND_SERVER_OPTIONS", "  server a 10.0.0.1:1 check\n  server b [2001:db8::1]:2 weight 5 cookie x\n"},
-		"a task on this machine":   {"BACKEND_SERVER_OPTIONS", "  server a 127.0.0.9:1\n"},
-		"a check of another port":  {"BACKEND_SERVER_OPTIONS", "  server a 10.0.0.1:1 check addr 10.0.0.2 port 5\n"},
-		"servers left out":         {"BACKEND_SERVER_OPTIONS", "# none\n"},
-		"allowed networks in tcp":  {"TCP_BACKEND_NETWORK_ALLOWED_ACL", "  acl network_allowed src 10.0.0.0/8 192.0.2.1\n"},
-		"a variable of a request":  {"HTTP_FRONTEND_ROUTING_ONLY", "  http-request set-var(txn.seen) str(1) if " + host + "\n"},
-		"the service's own counts": {"BACKEND_HTTP_OPTIONS", "  http-request deny if { nbsrv(shop_cart_10001) lt 1 }\n  http-request deny if { srv_conn(shop_cart_10001/a) gt 5 }\n  server a 10.0.0.1:1\n"},
+		"a backend's head":               {"BACKEND_HEAD", "\nbackend shop_cart_10001\n  mode http\n  balance leastconn\n  timeout server 5m\n  fullconn 10\n"},
+		"a limit of requests":            {"BACKEND_HEAD", "backend shop_cart_10001\n  stick-table type ip size 100k expire 30s store http_req_rate(10s)\n  http-request track-sc0 src\n  http-request deny deny_status 429 if { sc_http_req_rate(0) gt 10 }\n"},
+		"a spare server":                 {"BACKEND_HEAD", "backend shop_cart_10001\n  default-server inter 5s\n  server spare 10.0.0.7:80 backup check\n"},
+		"nothing in a backend":           {"BACKEND_HTTP_OPTIONS", ""},
+		"comments":                       {"BACKEND_HTTP_OPTIONS", "# none\n\n"},
+		"options switched off":           {"BACKEND_HTTP_OPTIONS", "  no option http-keep-alive\n  option forwardfor if-none\n"},
+		"line ends of Windows":           {"BACKEND_HTTP_OPTIONS", "  http-request set-header X-A 1\r\n  http-request set-header X-B 2\r\n"},
+		"headers of the answer":          {"BACKEND_HSTS_OPTIONS", "  http-response set-header Strict-Transport-Security \"max-age=1; preload\"\n"},
+		"an expression with $":           {"BACKEND_HTTP_OPTIONS", "  http-request deny if { path_reg -i \\.(php|cgi)$ }\n"},
+		"a quoted $":                     {"BACKEND_HTTP_OPTIONS", "  http-request replace-path '^/a(.*)$' \"\\1\\$\"\n"},
+		"a cookie":                       {"BACKEND_STICKY_OPTIONS", "  cookie SRV insert indirect nocache httponly secure\n"},
+		"an answer from a text":          {"BACKEND_HTTP_OPTIONS", "  http-request return status 200 content-type text/plain string ok hdr X-A 1 if { path /ping }\n"},
+		"the health check's host":        {"BACKEND_HTTP_HEALTHCHECK_OPTIONS", "  option httpchk\n  http-check send meth GET uri /h ver HTTP/1.1 hdr Host a\n  http-check expect status 200-299\n"},
+		"health check options":           {"BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS", " check inter 2s fall 3 port 81 check-ssl verify none\n"},
+		"no health check options":        {"BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS", "\n"},
+		"a password":                     {"USERLIST_HEAD", "userlist user_shop_cart_10001\n  group g users a\n  user a password $6$x$y\n  user b insecure-password x\n"},
+		"no user list":                   {"USERLIST_HEAD", ""},
+		"a frontend's head":              {"FRONTEND_HEAD", "frontend shop_cart_10001\n  bind *:10001 ssl crt /etc/ssl/shop.pem alpn h2,http/1.1\n  mode http\n  timeout client 1h\n  capture request header X len 9\n"},
+		"the address in zeros":           {"FRONTEND_HEAD", "frontend shop_cart_10001\n  bind 0.0.0.0:10001 accept-proxy\n"},
+		"no frontend":                    {"FRONTEND_HEAD", "\n"},
+		"a default backend":              {"FRONTEND_BACKEND_GLUE", "  http-request set-header X-T l\n  default_backend shop_cart_10001\n"},
+		"ACLs of its own names":          {"HTTP_FRONTEND_ACL_WITH_AUTH", "  acl v_shop_cart_10001 hdr(host) -i shop.example.com\n  acl w_shop_cart_10001 http_auth(user_shop_cart_10001)\n  http-request auth realm x if !w_shop_cart_10001 v_shop_cart_10001\n  use_backend shop_cart_10001 if v_shop_cart_10001\n"},
+		"a condition in braces":          {"HTTP_FRONTEND_ACL", "  use_backend shop_cart_10001 if { hdr(host) -i shop.example.com shop.example.com:80 }\n"},
+		"alternatives":                   {"HTTP_FRONTEND_ACL", "  use_backend shop_cart_10001 if { hdr(host) -i cart.example.com } { path_beg /a } or " + host + "\n"},
+		"hosts by server name":           {"HTTPS_FRONTEND_ACL", "  acl n_shop_cart_10001 ssl_fc_sni shop.example.com\n  use_backend shop_cart_10001 if n_shop_cart_10001\n"},
+		"another redirect":               {"BACKEND_REDIRECT_HTTP_TO_HTTPS", "  http-request redirect code 307 prefix https://a.example.org if " + host + " !{ ssl_fc }\n"},
+		"a double negation":              {"HTTP_FRONTEND_ROUTING_ONLY", "  use_backend shop_cart_10001 if !! " + host + "\n"},
+		"an app ID":                      {"HTTP_FRONTEND_APPID_ACL", "  use_backend shop_cart_10001 if { req.hdr(X-Marathon-App-Id) -i /Shop/cart }\n"},
+		"a map":                          {"MAP_HTTP_FRONTEND_ACL", "  http-request set-header X-T l if " + host + "\n  use_backend %[req.hdr(host),map_str(/etc/haproxy/domain2backend.map)] if " + host + "\n"},
+		"a server line":                  {"BACKEND_SERVER_OPTIONS", "  server a 10.0.0.1:1 check\n  server b [2001:db8::1]:2 weight 5 cookie x\n"},
+		"a task on this machine":         {"BACKEND_SERVER_OPTIONS", "  server a 127.0.0.9:1\n"},
+		"a task on this machine in IPv6": {"BACKEND_SERVER_OPTIONS", "  server a [::1]:1\n"},
+		"a check of another port":        {"BACKEND_SERVER_OPTIONS", "  server a 10.0.0.1:1 check addr 10.0.0.2 port 5\n"},
+		"servers left out":               {"BACKEND_SERVER_OPTIONS", "# none\n"},
+		"allowed networks in tcp":        {"TCP_BACKEND_NETWORK_ALLOWED_ACL", "  acl network_allowed src 10.0.0.0/8 192.0.2.1\n"},
+		"a variable of a request":        {"HTTP_FRONTEND_ROUTING_ONLY", "  http-request set-var(txn.seen) str(1) if " + host + "\n"},
+		"the service's own counts":       {"BACKEND_HTTP_OPTIONS", "  http-request deny if { nbsrv(shop_cart_10001) lt 1 }\n  http-request deny if { srv_conn(shop_cart_10001/a) gt 5 }\n  server a 10.0.0.1:1\n"},
 	}
 }
 

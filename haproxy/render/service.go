@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"strconv"
 	"strings"
 
@@ -152,10 +153,10 @@ func (w *writer) confine(name, text string) error {
 }
 
 // tasks are the addresses of the service's tasks.
-func (w *writer) tasks() []string {
-	out := make([]string, len(w.p.Endpoints))
+func (w *writer) tasks() []netip.Addr {
+	out := make([]netip.Addr, len(w.p.Endpoints))
 	for i, e := range w.p.Endpoints {
-		out[i] = address(e)
+		out[i] = e.Address.Unmap()
 	}
 	return out
 }
