@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -122,6 +123,26 @@ func writeCertificates(c Certificates) error {
 	return nil
 }
 
+// certificateFolders returns where files that bind options name may be: in the
+// image's folder of certificates and in those of the given certificates, which are
+// files or folders (contract 10.3). The root is never one.
+func certificateFolders(list []string) []string {
+	folders := []string{"/etc/ssl"}
+	for _, name := range list {
+		folder, err := filepath.Abs(name)
+		if err != nil {
+			continue
+		}
+		if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+			folder = filepath.Dir(folder)
+		}
+		if folder != "/" && !slices.Contains(folders, folder) {
+			folders = append(folders, folder)
+		}
+	}
+	return folders
+}
+
 // source is everything that looks at Marathon.
 type source struct {
 	client   *marathon.Client
@@ -163,6 +184,7 @@ func newSource(ctx context.Context, cfg Config, reg prometheus.Registerer, log *
 		Groups: cfg.Groups, StrictMode: cfg.Strict, HealthCheck: cfg.HealthCheck,
 		MinServicePort: cfg.MinServicePort, MaxServicePort: cfg.MaxServicePort,
 		Framework: cfg.FrameworkName, VerdictCapacity: cfg.LRUCacheCapacity,
+		CertificateFolders: certificateFolders(cfg.Certificates.List),
 	}, s.resolver, log)
 	return s, nil
 }

@@ -23,3 +23,13 @@ func TestEveryListenerOfMlbIsClaimed(t *testing.T) {
 		t.Errorf("own listeners %q: port 80 is not bound", own)
 	}
 }
+
+// Files of bind options may be where the operator's certificates are (contract 10.3).
+func TestFoldersOfCertificates(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	got := certificateFolders([]string{"/etc/ssl/cert.pem", folder, "/certs/a.pem", "/certs/b.pem", "/root.pem"})
+	if want := []string{"/etc/ssl", folder, "/certs"}; !slices.Equal(got, want) {
+		t.Errorf("folders %q, want %q", got, want)
+	}
+}

@@ -9,25 +9,28 @@ import (
 )
 
 // bindOption returns how many arguments an option of a bind line takes, and whether
-// they name files (HAProxy's manual, section 5.1). Options that open further
-// sockets, change who may use one, or load what is no certificate are not known
-// here.
+// it names a file (HAProxy's manual, section 5.1). Options that open further sockets
+// or change who may use one are not known here.
 func bindOption(name string) (args int, file, known bool) {
 	switch name {
 	case "ssl", "accept-proxy", "allow-0rtt", "defer-accept", "force-sslv3", "force-tlsv10", "force-tlsv11",
 		"force-tlsv12", "force-tlsv13", "generate-certificates", "no-alpn", "no-sslv3", "no-tls-tickets",
 		"no-tlsv10", "no-tlsv11", "no-tlsv12", "no-tlsv13", "prefer-client-ciphers", "strict-sni", "tfo",
-		"transparent", "v4v6", "v6only", "no-strict-sni":
+		"transparent", "v4v6", "v6only", "no-strict-sni", "no-ca-names":
 		return 0, false, true
 	case "alpn", "npn", "ciphers", "ciphersuites", "curves", "ecdhe", "sigalgs", "client-sigalgs", "ssl-min-ver",
 		"ssl-max-ver", "verify", "ca-ignore-err", "crt-ignore-err", "backlog", "maxconn", "mss", "nice", "name",
-		"id", "tcp-ut", "proto", "interface", "accept-netscaler-cip":
+		"id", "tcp-ut", "proto", "interface", "accept-netscaler-cip", "thread":
 		return 1, false, true
-	case "crt", "ca-file", "ca-verify-file", "ca-sign-file", "crl-file":
+	case "crt", "crt-list", "default-crt", "ca-file", "ca-verify-file", "ca-sign-file", "crl-file", "tls-ticket-keys":
 		return 1, true, true
 	}
 	return 0, false, false
 }
+
+// systemCertificates is what HAProxy takes in place of a file for the authorities
+// that the system trusts.
+const systemCertificates = "@system-ca"
 
 // parseBindOptions reads further words of a bind line. They may not open sockets;
 // where their files may be is checked when all labels are known (see outside).
@@ -44,7 +47,7 @@ func parseBindOptions(v *values, text string) error {
 			return fmt.Errorf("%q is no option of a bind line that a label may use", excerpt(name))
 		case len(rest) <= args:
 			return fmt.Errorf("option %s lacks its argument", name)
-		case file:
+		case file && rest[1] != systemCertificates:
 			v.bindFiles = append(v.bindFiles, rest[1])
 		}
 		rest = rest[1+args:]
@@ -54,11 +57,11 @@ func parseBindOptions(v *values, text string) error {
 }
 
 // outside returns the first file of the bind options that is in none of the folders
-// of certificates, the one of the service's own certificate among them (contract
-// 10.3).
+// of certificates, the one of the service's own certificate among them unless that
+// is the root (contract 10.3).
 func (v *values) outside(folders []string) (file string, ok bool) {
-	if v.certificate != "" {
-		folders = append(slices.Clone(folders), path.Dir(v.certificate))
+	if own := path.Dir(v.certificate); v.certificate != "" && own != "/" {
+		folders = append(slices.Clone(folders), own)
 	}
 	i := slices.IndexFunc(v.bindFiles, func(f string) bool { return !below(folders, f) })
 	if i < 0 {

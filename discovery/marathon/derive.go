@@ -32,6 +32,9 @@ const (
 	reasonUnresolved   = "host name does not resolve"
 	reasonNoAddress    = "task without address"
 	reasonTaskPort     = "bad task port"
+
+	reasonUnknownLabel  = "unknown label"
+	reasonLabelOfNoPort = "label of a missing port"
 )
 
 // leftOut ends the detail of a problem that costs the service.
@@ -53,8 +56,9 @@ type Options struct {
 	// Framework is the ID without its leading slash of an app that is never
 	// taken: the balancer itself. Empty means that there is none.
 	Framework string
-	// CertificateFolders are where files that bind options name may be (contract
-	// 10.3). Empty: only beside the service's own certificate.
+	// CertificateFolders are absolute folders in which, or below which, the files
+	// that bind options name may be (contract 10.3). Empty: only beside the service's
+	// own certificate.
 	CertificateFolders []string
 	// VerdictCapacity is how many verdicts are kept when their tasks are no
 	// longer listed. Verdicts of listed tasks are always kept.
@@ -137,14 +141,21 @@ type draft struct {
 // to the same ports.
 func (d *Deriver) take(apps []App) (taken []selection, problems []discovery.Problem) {
 	readable, problems := d.readable(apps)
-	all, p := mergeGroups(readable)
-	problems = append(problems, p...)
 	assign := newAssigner(d.opts.MinServicePort, d.opts.MaxServicePort)
-	for _, m := range all {
+	for _, m := range mergeGroups(readable) {
 		if d.isItself(m.id) {
 			continue
 		}
-		if s := selectServices(m, servicePorts(m, assign), d.opts); len(s.drafts) > 0 {
+		from := assign
+		if m.leftOut { // what is not served takes no port from others
+			from = newAssigner(d.opts.MinServicePort, d.opts.MaxServicePort)
+		}
+		s := selectServices(m, servicePorts(m, from), d.opts)
+		if len(s.drafts) == 0 {
+			continue
+		}
+		problems = append(problems, m.problems...)
+		if !m.leftOut {
 			taken = append(taken, s)
 		}
 	}
@@ -264,6 +275,15 @@ func hostNames(taken []selection) []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// portCount returns how many indexes the labels of an app can have, of the apps of a
+// group too.
+func (s *selection) portCount(a *App) int {
+	if a == s.app {
+		return len(s.ports)
+	}
+	return len(servicePorts(single(a), newAssigner(1, maxPort)))
+}
+
 // env is what the derivation of an app depends on beside the app.
 type env struct {
 	// addresses holds what host names resolve to.
@@ -274,7 +294,10 @@ type env struct {
 
 // deriveApp returns the services of one app, sorted by port index.
 func deriveApp(s *selection, e env) ([]discovery.Service, []discovery.Problem) {
-	problems := append(portProblems(s.app, s.ports, s.owner), labelProblems(s.app, len(s.ports))...)
+	problems := portProblems(s.app, s.ports, s.owner)
+	for _, a := range s.apps {
+		problems = append(problems, labelProblems(a, s.portCount(a))...)
+	}
 	endpoints, p := taskEndpoints(s, e)
 	problems = append(problems, p...)
 	services := make([]discovery.Service, 0, len(s.drafts))
@@ -369,9 +392,9 @@ func serviceMode(check discovery.HealthCheck, borrowed bool, label discovery.Mod
 func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discovery.Problem) {
 	endpoints := make(map[int][]discovery.Endpoint, len(s.drafts))
 	var problems []discovery.Problem
-	report := func(reason, value, detail string) {
+	report := func(a *App, reason, value, detail string) {
 		problems = append(problems, discovery.Problem{
-			App: s.app.ID, PortIndex: -1, Value: excerpt(value), Reason: reason, Detail: detail,
+			App: a.ID, PortIndex: -1, Value: excerpt(value), Reason: reason, Detail: detail,
 		})
 	}
 	probed := probedIndexes(s)
@@ -381,7 +404,7 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 			continue
 		}
 		if !hostName(t.Host) || plain(t.ID) != nil {
-			report(reasonTask, t.ID, fmt.Sprintf("the task has no usable ID and host (%q); it is skipped", excerpt(t.Host)))
+			report(m.app, reasonTask, t.ID, fmt.Sprintf("the task has no usable ID and host (%q); it is skipped", excerpt(t.Host)))
 			continue
 		}
 		mode := networkMode(m.app)
@@ -389,10 +412,10 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 		switch reason {
 		case "":
 		case reasonUnresolved:
-			report(reason, t.Host, "the tasks on this agent are skipped")
+			report(m.app, reason, t.Host, "the tasks on this agent are skipped")
 			continue
 		default:
-			report(reason, t.ID, "the task has no literal address as its first one; it is skipped")
+			report(m.app, reason, t.ID, "the task has no literal address as its first one; it is skipped")
 			continue
 		}
 		ports := taskPorts(m.app, mode, t)
@@ -405,7 +428,7 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 				continue
 			}
 			if !isPort(port) {
-				report(reasonTaskPort, t.ID, fmt.Sprintf("port %d at index %d is no port; it is skipped", port, k))
+				report(m.app, reasonTaskPort, t.ID, fmt.Sprintf("port %d at index %d is no port; it is skipped", port, k))
 				continue
 			}
 			endpoint := discovery.Endpoint{Task: t.ID, Agent: t.Host, Address: addr, Port: port, State: discovery.Ready}

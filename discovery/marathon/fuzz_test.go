@@ -41,6 +41,15 @@ func FuzzLabels(f *testing.F) {
 			f.Add(name, value)
 		}
 	}
+	for name, value := range map[string]string{
+		"BIND_OPTIONS": "ssl crt /etc/ssl/a.pem alpn h2", "SSL_CERT": "/etc/ssl/a.pem", "AUTH": "realm:user:$6$hash",
+		"BACKEND_NETWORK_ALLOWED_ACL": "10.0.0.0/8 ::1", "HTTP_BACKEND_PROXYPASS_PATH": "/a%2Fb", "HTTP_BACKEND_REVPROXY_PATH": "/",
+		"HTTP_BACKEND_REDIR": "https://a.example/b?c#d", "BACKEND_HEALTHCHECK_PORT_INDEX": "-1", "USE_HSTS": "yes",
+	} {
+		f.Add(name, value)
+		f.Add(name, value+"\n")
+		f.Add(name, value+"\u0085")
+	}
 	f.Fuzz(func(t *testing.T, name, value string) {
 		value = strings.ToValidUTF8(value, "\ufffd") // as every decoder of JSON makes it
 		a := app("/a", ports(10000, 10001), label("HAPROXY_0_"+name, value), task("t", "10.0.0.1", 1, 2))
@@ -83,7 +92,10 @@ func mustBeWellFormed(t *testing.T, s discovery.Snapshot) {
 // mustBeWithinGrammar is written apart from the parsers, from the rules alone.
 func mustBeWithinGrammar(t *testing.T, v discovery.Service) {
 	t.Helper()
-	texts := append([]string{v.App, v.BindAddress, v.Balance, v.Path, v.HealthCheck.Path, v.HealthCheck.Protocol}, v.Hosts...)
+	texts := slices.Concat([]string{
+		v.App, v.BindAddress, v.Balance, v.Path, v.HealthCheck.Path, v.HealthCheck.Protocol, v.BindOptions, v.Certificate,
+		v.Auth.User, v.Auth.Password, v.ProxyPassPath, v.ReverseProxyPath,
+	}, v.Hosts, v.AllowedNetworks)
 	for _, text := range texts {
 		if len(text) > 4096 || strings.ContainsFunc(text, func(r rune) bool {
 			return unicode.IsControl(r) || strings.ContainsRune("\"'#\u00a0\u2028\u2029", r)
@@ -91,6 +103,7 @@ func mustBeWithinGrammar(t *testing.T, v discovery.Service) {
 			t.Errorf("%s#%d: text %q", v.App, v.PortIndex, text)
 		}
 	}
+	mustBeWithinGrammarOfTraffic(t, v)
 	for _, h := range v.Hosts {
 		if h == "" || len(h) > 253 || strings.ContainsAny(h, " ,:/\\$()") || h != strings.ToLower(h) {
 			t.Errorf("%s#%d: host %q", v.App, v.PortIndex, h)
@@ -118,6 +131,37 @@ func mustBeWithinGrammar(t *testing.T, v discovery.Service) {
 		if e.Port < 1 || e.Port > 65535 || !e.Address.IsValid() || e.Address.IsUnspecified() || e.Address.Zone() != "" ||
 			e.Agent == "" || strings.ContainsFunc(e.Agent, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			t.Errorf("%s#%d: endpoint %+v", v.App, v.PortIndex, e)
+		}
+	}
+}
+
+// mustBeWithinGrammarOfTraffic is about what protects and rewrites.
+func mustBeWithinGrammarOfTraffic(t *testing.T, v discovery.Service) {
+	t.Helper()
+	for _, text := range []string{v.Auth.Realm, v.RootRedirect} {
+		if len(text) > 4096 || strings.ContainsFunc(text, unicode.IsControl) || strings.ContainsAny(text, "\u00a0\u2028\u2029") {
+			t.Errorf("%s#%d: text %q", v.App, v.PortIndex, text)
+		}
+	}
+	if a := v.Auth; a.Exists() && (a.Realm == "" || a.User == "" || a.Password == "" || strings.ContainsAny(a.User+a.Password, " :")) {
+		t.Errorf("%s#%d: auth %+v", v.App, v.PortIndex, a)
+	}
+	for _, path := range []string{v.ProxyPassPath, v.ReverseProxyPath, v.Certificate} {
+		if path != "" && path[0] != '/' || strings.ContainsAny(path, " ?") || strings.Contains(v.Certificate, "..") {
+			t.Errorf("%s#%d: path %q", v.App, v.PortIndex, path)
+		}
+	}
+	if r := v.RootRedirect; r != "" && !strings.HasPrefix(r, "/") && !strings.HasPrefix(strings.ToLower(r), "http") || strings.ContainsAny(r, " '\"\\") {
+		t.Errorf("%s#%d: redirect %q", v.App, v.PortIndex, r)
+	}
+	for _, n := range v.AllowedNetworks {
+		if strings.ContainsFunc(n, func(r rune) bool { return !strings.ContainsRune("0123456789abcdefABCDEF.:/", r) }) {
+			t.Errorf("%s#%d: network %q", v.App, v.PortIndex, n)
+		}
+	}
+	for word := range strings.FieldsSeq(v.BindOptions) {
+		if strings.ContainsAny(word, "@") && word != "@system-ca" || strings.HasPrefix(word, "..") {
+			t.Errorf("%s#%d: bind option %q", v.App, v.PortIndex, word)
 		}
 	}
 }

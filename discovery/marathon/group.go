@@ -3,6 +3,8 @@ package marathon
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +20,7 @@ const (
 	labelNewInstances  = labelPrefix + "DEPLOYMENT_NEW_INSTANCES"
 	reasonGroup        = "bad deployment group"
 	reasonGroupTaken   = "deployment group called like an app"
+	reasonGroupFolders = "deployment group across folders"
 	reasonGroupLabel   = "bad deployment label"
 	consequenceMissing = "; it counts as missing"
 )
@@ -29,8 +32,15 @@ type merged struct {
 	id string
 	// app is the definition: that of the app, or of the group's old one.
 	app *App
+	// apps are the app or the apps of the group, in the order of the answer.
+	apps []*App
 	// tasks are all tasks, each with the app that it belongs to.
 	tasks []member
+	// problems are those of its being a group. They are reported only by a balancer
+	// that takes something of it.
+	problems []discovery.Problem
+	// leftOut says that it is not served.
+	leftOut bool
 }
 
 // member is a task of an app.
@@ -41,7 +51,7 @@ type member struct {
 }
 
 func single(a *App) merged {
-	m := merged{id: a.ID, app: a, tasks: make([]member, len(a.Tasks))}
+	m := merged{id: a.ID, app: a, apps: []*App{a}, tasks: make([]member, len(a.Tasks))}
 	for i := range a.Tasks {
 		m.tasks[i] = member{app: a, task: &a.Tasks[i]}
 	}
@@ -52,69 +62,83 @@ func single(a *App) merged {
 // answer: apps outside of groups first, then the groups in the order in which they
 // appear (contract 2.8). A group called like an app outside of groups is left out,
 // so that no label can take an app's place. The apps are not changed (D21).
-func mergeGroups(apps []*App) ([]merged, []discovery.Problem) {
-	var problems []discovery.Problem
+func mergeGroups(apps []*App) []merged {
 	var alone, groups []merged
 	place := map[string]int{}
 	for _, a := range apps {
-		name, p := groupName(a)
-		if p.Reason != "" {
-			problems = append(problems, p)
-		}
-		switch {
-		case name == "" && p.Reason != reasonGroup:
-			alone = append(alone, single(a))
-			continue
-		case name == "":
-			continue
-		}
-		problems = append(problems, deploymentProblems(a)...)
 		m := single(a)
-		m.id = name
-		if i, ok := place[name]; ok {
+		if !m.nameGroup() {
+			alone = append(alone, m)
+			continue
+		}
+		m.problems = deploymentProblems(a)
+		if i, ok := place[m.id]; ok {
 			groups[i] = fold(groups[i], m)
 			continue
 		}
-		place[name] = len(groups)
+		place[m.id] = len(groups)
 		groups = append(groups, m)
 	}
 	taken := make(map[string]bool, len(alone))
 	for _, m := range alone {
-		taken[m.id] = true
+		taken[m.id] = !m.leftOut
 	}
-	for _, g := range groups {
-		if taken[g.id] {
-			problems = append(problems, discovery.Problem{
-				App: g.app.ID, PortIndex: -1, Label: labelGroup, Value: g.id, Reason: reasonGroupTaken,
-				Detail: "an app outside of deployment groups has this ID; the group is left out",
-			})
-			continue
+	for i := range groups {
+		groups[i].problems = append(groups[i].problems, folderProblems(groups[i])...)
+		if taken[groups[i].id] {
+			groups[i].refuse(reasonGroupTaken, "an app outside of deployment groups has this ID; the group is left out")
 		}
-		alone = append(alone, g)
 	}
-	return alone, problems
+	return append(alone, groups...)
 }
 
-// groupName returns the name of the app's deployment group, or "".
-func groupName(a *App) (string, discovery.Problem) {
-	name, ok := a.Labels[labelGroup]
-	if !ok {
-		return "", discovery.Problem{}
-	}
-	p := discovery.Problem{App: a.ID, PortIndex: -1, Label: labelGroup, Value: excerpt(name)}
-	if name == "" {
-		p.Reason, p.Detail = reasonGroupLabel, "the name is empty; the app belongs to no group"
-		return "", p
-	}
-	if !strings.HasPrefix(name, "/") {
+// nameGroup gives an app the name of its deployment group and reports whether it is
+// in one.
+func (m *merged) nameGroup() bool {
+	name, ok := m.app.Labels[labelGroup]
+	switch {
+	case !ok:
+		return false
+	case name == "":
+		m.problems = append(m.problems, groupProblem(m.app, reasonGroupLabel, "the name is empty; the app belongs to no group"))
+		return false
+	case !strings.HasPrefix(name, "/"):
 		name = "/" + name
 	}
 	if !isAppID(name) {
-		p.Reason = reasonGroup
-		p.Detail = "the name is no path of letters, digits, dots, dashes and underscores; the app is left out"
-		return "", p
+		m.refuse(reasonGroup, "the name is no path of letters, digits, dots, dashes and underscores; the app is left out")
+		return false
 	}
-	return name, discovery.Problem{}
+	m.id = name
+	return true
+}
+
+// refuse leaves out an app or group, and says so for each app.
+func (m *merged) refuse(reason, detail string) {
+	m.leftOut = true
+	for _, a := range m.apps {
+		m.problems = append(m.problems, groupProblem(a, reason, detail))
+	}
+}
+
+func groupProblem(a *App, reason, detail string) discovery.Problem {
+	return discovery.Problem{
+		App: a.ID, PortIndex: -1, Label: labelGroup, Value: excerpt(a.Labels[labelGroup]), Reason: reason, Detail: detail,
+	}
+}
+
+// folderProblems reports apps of a deployment group that are in another folder than
+// its first one, because whoever runs them may be somebody else, and nothing keeps
+// an app from joining a group (K14).
+func folderProblems(m merged) []discovery.Problem {
+	var problems []discovery.Problem
+	for _, a := range m.apps[1:] {
+		if path.Dir(a.ID) != path.Dir(m.apps[0].ID) {
+			problems = append(problems, groupProblem(a, reasonGroupFolders,
+				fmt.Sprintf("app %s, of another folder, is in the same deployment group; the labels of the older app rule both", m.apps[0].ID)))
+		}
+	}
+	return problems
 }
 
 // fold adds the next app of a group to what the group is so far.
@@ -142,6 +166,8 @@ func fold(previous, current merged) merged {
 		tasks[i].draining = true
 	}
 	older.tasks = slices.Concat(tasks, newer.tasks)
+	older.apps = slices.Concat(previous.apps, current.apps)
+	older.problems = slices.Concat(previous.problems, current.problems)
 	return older
 }
 

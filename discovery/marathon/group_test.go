@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,13 +37,17 @@ func drained(t *testing.T, s discovery.Snapshot) (tasks []string, all int) {
 	if len(s.Services) != 1 {
 		t.Fatalf("services %+v, want one", s.Services)
 	}
-	for _, e := range s.Services[0].Endpoints {
+	return drainedOf(s.Services[0])
+}
+
+func drainedOf(s discovery.Service) (tasks []string, all int) {
+	for _, e := range s.Endpoints {
 		if e.State == discovery.Draining {
 			tasks = append(tasks, e.Task)
 		}
 	}
 	slices.Sort(tasks)
-	return tasks, len(s.Services[0].Endpoints)
+	return tasks, len(s.Endpoints)
 }
 
 func TestDeploymentGroups(t *testing.T) {
@@ -62,6 +67,26 @@ func TestDeploymentGroups(t *testing.T) {
 		},
 		"without dates the app that comes first is the new one": {
 			[]marathon.App{colour("/blue", 2, 2), colour("/green", 2, 2)}, []string{"green.0", "green.1"},
+		},
+		"of equal dates the app that comes first is the new one": {
+			[]marathon.App{colour("/blue", 2, 2, early), colour("/green", 1, 1, early)}, []string{"green.0"},
+		},
+		"D21: without the number of the new one the target is one": {
+			[]marathon.App{colour("/blue", 3, 3, early), colour("/green", 1, 1, late, target("3"))}, []string{"blue.0"},
+		},
+		"nothing is drained before the target is there": {
+			[]marathon.App{colour("/blue", 3, 3, early), colour("/green", 1, 1, late, target("4"), hybrid("0"))}, nil,
+		},
+		"D21: an app that was never scaled turns nothing round": {
+			[]marathon.App{
+				colour("/blue", 2, 2, early), colour("/green", 2, 2, late, hybrid("1"), target("2"), scaledAt("2026-01-03T00:00:00Z")),
+			}, []string{"blue.0", "blue.1"},
+		},
+		"with health checks only tasks that are alive count": {
+			[]marathon.App{
+				colour("/blue", 3, 3, early),
+				colour("/green", 3, 0, late, check("HTTP"), task("green.0", "10.9.0.1", 1), results(1, 1), task("green.1", "10.9.0.2", 1), results(0, 1)),
+			}, []string{"blue.0"},
 		},
 		"without a target it is one": {
 			[]marathon.App{colour("/blue", 2, 2, early), colour("/green", 1, 1, late)}, []string{"blue.0"},
@@ -167,6 +192,89 @@ func TestD21GroupsLoseNoTask(t *testing.T) {
 			rt.Fatalf("%d drained, want %d", len(tasks), want)
 		}
 	})
+}
+
+// D21: each task is read by its own app's network mode, ports and health checks, and
+// paired by index with the service ports of the group.
+func TestD21EachTaskIsReadByItsOwnApp(t *testing.T) {
+	t.Parallel()
+	opts := external()
+	opts.HealthCheck = true
+	group := label("HAPROXY_DEPLOYMENT_GROUP", "shop")
+	got := derive(
+		t, opts,
+		app("/blue", group, started("2026-01-01"), ports(10000, 10001), task("blue", "10.0.0.1", 31000, 31001)),
+		app("/green", group, started("2026-01-02"), networks("container"), mapping(80, 10100), mapping(443, 10101), check("TCP"),
+			task("green", "10.0.0.2"), at("9.0.0.1"), results(1, 0), task("starting", "10.0.0.2"), at("9.0.0.2")),
+	)
+	want := []string{"/shop#0:10000 -> 10.0.0.1:31000 9.0.0.1:80", "/shop#1:10001 -> 10.0.0.1:31001 9.0.0.1:443"}
+	if diff := cmp.Diff(want, routes(got)); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+	if tasks, _ := drainedOf(got.Services[0]); !slices.Equal(tasks, []string{"blue"}) {
+		t.Errorf("%v are drained, want blue", tasks)
+	}
+}
+
+// The name of a group takes the place of the app's ID wherever that counts (contract
+// 2.8): where ports are assigned, apart from other groups, and for FRAMEWORK_NAME.
+func TestAGroupIsCalledByItsName(t *testing.T) {
+	t.Parallel()
+	grouped := func(id, group string) marathon.App {
+		a := overlay(id, 80)
+		a.Labels["HAPROXY_DEPLOYMENT_GROUP"] = group
+		return a
+	}
+	opts := external()
+	opts.Framework = "lb"
+	got := derive(t, opts, grouped("/first", "/b"), grouped("/balancer", "lb"), grouped("/lb", "other"), overlay("/a", 80))
+	want := []string{"/a#0:10065 -> 9.0.0.1:80", "/b#0:10059 -> 9.0.0.1:80"}
+	if diff := cmp.Diff(want, slices.DeleteFunc(routes(got), func(s string) bool { return strings.HasPrefix(s, "/other") })); diff != "" {
+		t.Errorf("routes (-want +got):\n%s", diff)
+	}
+	if len(got.Services) != 3 || len(got.Problems) > 0 {
+		t.Errorf("routes %v, problems %v; want /other too, and none", routes(got), reasons(got))
+	}
+}
+
+func TestProblemsInAGroupNameTheApp(t *testing.T) {
+	t.Parallel()
+	blue, green := started("2026-01-01"), started("2026-01-02")
+	apps := []marathon.App{
+		colour("/blue", 1, 1, blue, label("HAPROXY_0_VHSOT", "x")),
+		colour("/green", 1, 1, green, label("HAPROXY_1_VHOST", "x"), label("HAPROXY_0_MOOD", "x"), task("green.1", "")),
+	}
+	want := []string{
+		"/blue#-1 HAPROXY_0_VHSOT: unknown label", "/green#-1: bad task", "/green#-1 HAPROXY_0_MOOD: unknown label",
+		"/green#1 HAPROXY_1_VHOST: label of a missing port",
+	}
+	if diff := cmp.Diff(want, reasons(derive(t, external(), apps...))); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	t.Run("and are not those of a balancer that takes nothing of it", func(t *testing.T) {
+		t.Parallel()
+		internal := external()
+		internal.Groups = []string{"internal"}
+		others := append([]marathon.App{
+			colour("/red", 1, 1, label("HAPROXY_DEPLOYMENT_GROUP", "")), colour("/grey", 1, 1, label("HAPROXY_DEPLOYMENT_GROUP", "a b")),
+			colour("/pink", 1, 1, started("soon")),
+		}, apps[0])
+		if got := derive(t, internal, others...); len(got.Problems) > 0 {
+			t.Errorf("problems %v, want none", reasons(got))
+		}
+	})
+}
+
+// K14: any app may join a group; one from another folder is reported.
+func TestK14AppsOfOtherFoldersAreReported(t *testing.T) {
+	t.Parallel()
+	got := derive(t, external(), colour("/shop/blue", 1, 1), colour("/shop/green", 1, 1), colour("/else/red", 1, 1))
+	if diff := cmp.Diff([]string{"/else/red#-1 HAPROXY_DEPLOYMENT_GROUP: deployment group across folders"}, reasons(got)); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
+	}
+	if _, all := drained(t, got); all != 3 {
+		t.Errorf("%d endpoints, want 3", all)
+	}
 }
 
 // D27: the label names Marathon's port index, and the port of the same task there is

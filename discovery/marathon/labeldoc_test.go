@@ -1,6 +1,9 @@
 package marathon_test
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +13,28 @@ import (
 	"mlb/discovery/marathon"
 	"mlb/templates"
 )
+
+func TestLabelsAreThoseOfTheContract(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile(filepath.Join("..", "..", "test", "contract", "testdata", "contract.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var contract struct {
+		Labels []struct{ Key string }
+	}
+	if err := json.Unmarshal(document, &contract); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for _, l := range contract.Labels {
+		want = append(want, l.Key)
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, marathon.LabelNames()); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+}
 
 func TestEveryLabelWithAValueIsDescribed(t *testing.T) {
 	t.Parallel()

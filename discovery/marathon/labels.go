@@ -25,9 +25,8 @@ type portLabel struct {
 func portLabels(labels Labels) []portLabel {
 	var list []portLabel
 	for key, value := range labels {
-		digits, name, ok := strings.Cut(strings.TrimPrefix(key, labelPrefix), "_")
-		n, err := strconv.Atoi(digits)
-		if !ok || err != nil || n < 0 || strconv.Itoa(n) != digits {
+		n, name := splitLabel(key)
+		if n < 0 {
 			continue
 		}
 		list = append(list, portLabel{n, name, value})
@@ -173,8 +172,8 @@ func parseLabels(list []portLabel, folders []string) values {
 		text, _ := find(list, "BIND_OPTIONS")
 		v.rejections = append(v.rejections, rejection{
 			label: portLabel{list[0].index, "BIND_OPTIONS", text},
-			err: fmt.Errorf("file %q is in no folder of certificates (%s, and that of SSL_CERT)",
-				excerpt(file), strings.Join(folders, ", ")),
+			err: fmt.Errorf("file %q is in no folder of certificates (%s)",
+				excerpt(file), strings.Join(append(slices.Clone(folders), "that of SSL_CERT"), ", ")),
 		})
 	}
 	return v

@@ -220,21 +220,77 @@ func TestD26AuthThatIsNotWholeCostsTheService(t *testing.T) {
 func TestD22UnknownLabelsAreReportedWithTheNearestName(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{
-		"HAPROXY_0_VHSOT":      "did you mean HAPROXY_0_VHOST?",
-		"HAPROXY_VHOST":        "did you mean",
-		"HAPROXY_0_FANCY_WORD": "mlb knows no such label",
-		"HAPROXY_00_MODE":      "mlb knows no such label",
-		"HAPROXY_9_MODE":       "the app has 1 service ports",
-		"HAPROXY_GRUOP":        "did you mean HAPROXY_GROUP?",
+		"HAPROXY_0_VHSOT":                      "; did you mean HAPROXY_0_VHOST?",
+		"HAPROXY_3_BACKEND_HTTPS_OPTIONS":      "; did you mean HAPROXY_3_BACKEND_HTTP_OPTIONS?",
+		"HAPROXY_0_vhost":                      "; did you mean HAPROXY_0_VHOST?",
+		"HAPROXY_VHOST":                        "; did you mean HAPROXY_0_VHOST?",
+		"HAPROXY_0_DEPLOYMENT_GROUP":           "; did you mean HAPROXY_DEPLOYMENT_GROUP?",
+		"HAPROXY_0_FANCY_WORD":                 "mlb knows no such label",
+		"HAPROXY_0_":                           "mlb knows no such label",
+		"HAPROXY_":                             "mlb knows no such label",
+		"HAPROXY_00_MODE":                      "; did you mean HAPROXY_0_MODE?",
+		"HAPROXY_0_" + strings.Repeat("X", 99): "mlb knows no such label",
+		"HAPROXY_9_MODE":                       "the app has 1 service ports",
+		"HAPROXY_GRUOP":                        "did you mean HAPROXY_GROUP?",
 	} {
 		got := derive(t, external(), app("/a", ports(10000), label(key, "x\n")))
 		if len(got.Services) != 1 || len(got.Problems) != 1 {
 			t.Errorf("%s: services %+v, problems %+v; want one of each", key, got.Services, got.Problems)
 			continue
 		}
-		if p := got.Problems[0]; p.Label != key || !strings.Contains(p.Detail, want) {
+		if p := got.Problems[0]; p.Label != key || !strings.HasSuffix(p.Detail, want) && !strings.HasPrefix(p.Detail, want) || p.Value != "" {
 			t.Errorf("%s: problem %+v, want %q", key, p, want)
 		}
+	}
+}
+
+// D22: a health check index that cannot be read is ignored, as a weight is.
+func TestD22ABadHealthCheckIndexIsOnlyIgnored(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"", "one", "1.0", "1\n", "99999999999"} {
+		service, problems := labelled(t, "BACKEND_HEALTHCHECK_PORT_INDEX", value, check("HTTP", portIndex(0)))
+		if service.App == "" || service.CheckPortFrom || len(problems) != 1 || !strings.HasSuffix(problems[0].Detail, "the label is ignored") {
+			t.Errorf("%q: service %+v, problems %+v; want the service and one problem", value, service, problems)
+		}
+	}
+}
+
+// Files of bind options are those of certificates (contract 10.3).
+func TestD23FilesOfBindOptionsAreInFoldersOfCertificates(t *testing.T) {
+	t.Parallel()
+	opts := external()
+	opts.CertificateFolders = []string{"/etc/ssl", "/certs/"}
+	for value, taken := range map[string]bool{
+		"ca-file /etc/ssl/ca.pem verify required crl-file /certs/x/crl.pem": true,
+		"crt /certs": true,
+		"ssl crt-list /etc/ssl/list.txt tls-ticket-keys /etc/ssl/keys": true,
+		"ca-file @system-ca":                         true,
+		"ca-file /etc/sslx/ca.pem":                   false,
+		"ca-file ca.pem":                             false,
+		"ca-file @other":                             false,
+		"crt /certs/../etc/shadow":                   false,
+		"crt /certs//x.pem":                          false,
+		"crt /certs/a.pem crl-file /root/crl.pem":    false,
+		"ca-sign-file /ca.pem":                       false,
+		"ca-sign-pass secret ca-sign-file /certs/ca": false,
+	} {
+		got := derive(t, opts, app("/a", ports(10000), label("HAPROXY_0_BIND_OPTIONS", value), label("HAPROXY_0_SSL_CERT", "/site.pem")))
+		if (len(got.Services) == 1) != taken || (len(got.Problems) == 0) != taken {
+			t.Errorf("%q: services %d, problems %+v; taken should be %t", value, len(got.Services), got.Problems, taken)
+		}
+	}
+}
+
+// K11: the label named like the template HTTP_BACKEND_REDIR holds the path, so no
+// label replaces that template.
+func TestK11TheLabelOfTheRedirectIsItsTarget(t *testing.T) {
+	t.Parallel()
+	service, problems := labelled(t, "HTTP_BACKEND_REDIR", "/login")
+	if service.RootRedirect != "/login" || len(service.Overrides) > 0 || len(problems) > 0 {
+		t.Errorf("service %+v, problems %+v", service, problems)
+	}
+	if service, _ := labelled(t, "HTTP_BACKEND_REDIR", "  http-request redirect location {redirpath}\n"); service.App != "" {
+		t.Errorf("service %+v, want none: a template is no path", service)
 	}
 }
 

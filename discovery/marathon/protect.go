@@ -26,9 +26,9 @@ func parseAuth(v *values, text string) error {
 	if strings.ContainsFunc(realm, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return errors.New("the realm is no printable text")
 	}
-	for name, s := range map[string]string{"user": user, "password": password} {
-		if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'\#`, r) }) {
-			return fmt.Errorf("the %s has a blank, a quote, a backslash, # or a character outside ASCII", name)
+	for _, secret := range []string{user, password} {
+		if strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"'\#`, r) }) {
+			return errors.New("the user or the password has a blank, a quote, a backslash, # or a character outside ASCII")
 		}
 	}
 	v.auth = discovery.Auth{Realm: realm, User: user, Password: password}

@@ -11,9 +11,12 @@ import (
 	"mlb/discovery"
 )
 
-// maxMisspelt is how many letters of a label may be wrong for a known one to be
-// suggested.
-const maxMisspelt = 4
+// Bounds of the search for what a misspelt label should have been: at most so many
+// letters are wrong, and not more than half of them.
+const (
+	maxMisspelt  = 3
+	longestLabel = 64
+)
 
 // appLabels are the labels that an app has once (contract 4.2), without HAPROXY_.
 func appLabels() []string {
@@ -50,24 +53,19 @@ func LabelNames() []string {
 
 // labelProblems reports labels that say nothing to mlb: names that it does not know,
 // with the nearest one that it does (D22), and those of ports that the app does not
-// have.
+// have. Their values are not shown: one could be a secret whose name is misspelt.
 func labelProblems(a *App, ports int) []discovery.Problem {
 	var problems []discovery.Problem
 	for key := range a.Labels {
-		p := discovery.Problem{App: a.ID, PortIndex: -1, Label: key}
-		digits, name, _ := strings.Cut(strings.TrimPrefix(key, labelPrefix), "_")
-		index, err := strconv.Atoi(digits)
-		general := labelPrefix + "{n}_" + name
-		known := slices.Contains(valueLabels(), name) || isOverride(name)
-		if err != nil || index < 0 || strconv.Itoa(index) != digits {
-			general, digits = key, ""
-			known = slices.Contains(appLabels(), strings.TrimPrefix(key, labelPrefix))
-		}
+		p := discovery.Problem{App: a.ID, PortIndex: -1, Label: excerpt(key)}
+		index, name := splitLabel(key)
 		switch {
-		case !known:
-			p.Reason, p.Detail = "unknown label", "mlb knows no such label"+nearest(general, digits)
-		case digits != "" && index >= ports:
-			p.PortIndex, p.Reason = index, "label of a missing port"
+		case index < 0 && slices.Contains(appLabels(), name):
+			continue
+		case index < 0 || !slices.Contains(valueLabels(), name) && !isOverride(name):
+			p.Reason, p.Detail = reasonUnknownLabel, "mlb knows no such label"+nearest(name, index)
+		case index >= ports:
+			p.PortIndex, p.Reason = index, reasonLabelOfNoPort
 			p.Detail = fmt.Sprintf("the app has %d service ports, counted from 0; the label has no effect", ports)
 		default:
 			continue
@@ -77,19 +75,41 @@ func labelProblems(a *App, ports int) []discovery.Problem {
 	return problems
 }
 
-// nearest suggests a known label.
-func nearest(general, digits string) string {
-	best, distance := "", maxMisspelt+1
-	for _, known := range LabelNames() {
-		if d := levenshtein.ComputeDistance(general, known); d < distance {
-			best, distance = known, d
-		}
+// splitLabel returns the port index in the key of a label, -1 if there is none, and
+// what follows it.
+func splitLabel(key string) (index int, name string) {
+	key = strings.TrimPrefix(key, labelPrefix)
+	digits, name, ok := strings.Cut(key, "_")
+	index, err := strconv.Atoi(digits)
+	if !ok || err != nil || index < 0 || strconv.Itoa(index) != digits {
+		return -1, key
 	}
-	if best == "" {
+	return index, name
+}
+
+// nearest suggests the known label whose name is most like an unknown one, whatever
+// its case, or nothing if none is. Of labels that are as like it, those win that have
+// an index if the unknown one has one (-1: none), or have none if it has none.
+func nearest(name string, index int) string {
+	if len(name) > longestLabel {
 		return ""
 	}
-	if digits != "" {
-		best = strings.Replace(best, "{n}", digits, 1)
+	name = strings.ToUpper(name)
+	best, distance := "", min(maxMisspelt, len(name)/2)+1
+	consider := func(prefix string, known []string) {
+		for _, k := range known {
+			if d := levenshtein.ComputeDistance(name, k); d < distance {
+				best, distance = prefix+k, d
+			}
+		}
+	}
+	if index < 0 {
+		consider(labelPrefix, appLabels())
+	}
+	consider(labelPrefix+strconv.Itoa(max(index, 0))+"_", slices.Concat(valueLabels(), overrideLabels()))
+	consider(labelPrefix, appLabels())
+	if best == "" {
+		return ""
 	}
 	return "; did you mean " + best + "?"
 }
