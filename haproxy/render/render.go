@@ -169,8 +169,11 @@ func (r *Renderer) Render(proxies []haproxy.Proxy) Text {
 func (r *Renderer) services(proxies []haproxy.Proxy) ([]*rendered, []discovery.Problem) {
 	var problems []discovery.Problem
 	all := make([]*rendered, 0, len(proxies))
+	taken := map[string]bool{}
 	for _, p := range proxies {
 		w := r.write(p)
+		w.keepApart("cleanedUpHostname", "host_", taken)
+		w.keepApart("cleanedUpAppId", "app_", taken)
 		if f := w.service(); w.err == nil {
 			all = append(all, &rendered{Proxy: p, fragments: f, w: w})
 			continue

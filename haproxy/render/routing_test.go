@@ -110,6 +110,16 @@ func ask(t *testing.T, conn net.Conn, host, path string) string {
 	return string(body)
 }
 
+// byID asks on the listener that routes by app ID.
+func (i instance) byID(t *testing.T, app string) string {
+	t.Helper()
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", i.app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ask(t, conn, "any\r\nX-Marathon-App-Id: "+app, "/")
+}
+
 func (i instance) plain(t *testing.T, host, path string) string {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", i.http)
@@ -246,6 +256,30 @@ func certificateHosts(t *testing.T, files []string) []render.CertificateHost {
 		out = append(out, render.CertificateHost{Fingerprint: h.Fingerprint, Host: h.Name})
 	}
 	return slices.Clip(out)
+}
+
+// D32, D33: conditions whose names are equal when they are cleaned stay apart: each
+// request goes to its own service.
+func TestD32ConditionsOfDifferentServicesStayApart(t *testing.T) {
+	t.Parallel()
+	proxies := []haproxy.Proxy{web("/a", 20001, "x.y"), web("/a.b", 20002, "ab.example"), web("/a_b", 20002, "cd.example"), web("/y/a", 20001, "x")}
+	for i := range proxies {
+		proxies[i].Bind = ""
+	}
+	i := run(t, proxies, asRules(t), nil)
+	for host, want := range map[string]string{"x.y": "a_20001", "x": "y_a_20001", "ab.example": "a.b_20002", "cd.example": "a_b_20002"} {
+		if got := i.plain(t, host, "/"); got != want {
+			t.Errorf("%s: %s, want %s", host, got, want)
+		}
+		if got := i.tls(t, host, host, "/"); got != want {
+			t.Errorf("https %s: %s, want %s", host, got, want)
+		}
+	}
+	for app, want := range map[string]string{"/a": "a_20001", "/y/a": "y_a_20001", "/a.b": "a.b_20002", "/a_b": "a_b_20002"} {
+		if got := i.byID(t, app); got != want {
+			t.Errorf("app %s: %s, want %s", app, got, want)
+		}
+	}
 }
 
 // D44: grouped by host, each host has a TLS frontend with its certificate and its

@@ -62,6 +62,21 @@ func (r *Renderer) write(p haproxy.Proxy) *writer {
 	return w
 }
 
+// keepApart gives the service another name for its condition if an earlier service
+// has it: names of different hosts and apps can be equal when they are cleaned, and a
+// shared condition would lead the requests of one to the other (D32, D33).
+func (w *writer) keepApart(placeholder, prefix string, taken map[string]bool) {
+	name := w.values[placeholder]
+	if name == "" {
+		return
+	}
+	if taken[prefix+name] {
+		name += "_" + haproxy.Cookie(w.p.App+" "+w.p.Name)
+		w.values[placeholder] = name
+	}
+	taken[prefix+name] = true
+}
+
 // service returns the fragments of a service.
 func (w *writer) service() fragments {
 	var f fragments
