@@ -25,7 +25,7 @@ RUN command -v haproxy >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] \
 # "--user 1000" Docker gives the group 0, and nothing else in the image has it,
 # HAProxy's worker least of all.
 RUN mkdir -p /marathon-lb/templates /run/haproxy /var/state/haproxy /var/lib/mlb \
- && for name in run marathon_lb.py; do ln -s /usr/local/bin/mlb /marathon-lb/$name; done \
+ && for name in run marathon_lb.py zdd.py bluegreen_deploy.py reload_haproxy.sh; do ln -s /usr/local/bin/mlb /marathon-lb/$name; done \
  && chgrp -R 0 /marathon-lb /run/haproxy /var/state/haproxy /var/lib/mlb /etc/ssl \
  && chmod g+rwx /marathon-lb /marathon-lb/templates /run/haproxy /var/state/haproxy /var/lib/mlb /etc/ssl
 WORKDIR /marathon-lb
@@ -35,6 +35,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=60s CMD ["/usr/local/bin/
 ENTRYPOINT ["/marathon-lb/run"]
 CMD ["sse", "--health-check", "--group", "external"]
 
+COPY lua /marathon-lb/
 COPY LICENSE NOTICE /usr/share/doc/mlb/
 COPY --from=build /out/licences /usr/share/doc/mlb/licences
 COPY --from=build /out/mlb /usr/local/bin/mlb

@@ -18,7 +18,9 @@ import (
 
 // templateStages show the templates of contract 5, their placeholders, and what
 // replaces them.
-func templateStages() []stage { return []stage{templateStage()} }
+func templateStages() []stage {
+	return []stage{templateStage(), mapTemplateStage(), globalTemplateStage(), groupedTemplateStage()}
+}
 
 // templateStage shows labels that replace templates (contract 4.3 and 5). Its agent
 // has a name, so that names and addresses of tasks are told apart.

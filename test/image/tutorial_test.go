@@ -68,7 +68,9 @@ func TestTutorial(t *testing.T) {
 	t.Run("statistics, metrics and health answer on port 9090", s.statistics)
 	t.Run("Docker calls both containers healthy", s.health)
 	t.Run("HAProxy's worker has dropped its privileges", s.privileges)
+	t.Run("every path of marathon-lb's image is there", s.paths)
 	t.Run("docker stop ends both with status 0 and frees the ports", s.stop)
+	t.Run("a HEAD with Lua files works, and its log is the container's", s.job)
 	t.Run("an ordinary user can run it", s.ordinaryUser)
 }
 
@@ -203,7 +205,6 @@ func (s *scene) stop(t *testing.T) {
 func (s *scene) ordinaryUser(t *testing.T) {
 	run(t, "nsenter", fmt.Sprintf("--net=/proc/%d/ns/net", s.external.pid),
 		"sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start")
-	s.external.docker(t, "rm", "--force", s.externalID)
 	line := strings.Replace(externalLine, "--privileged", "--user 1000", 1)
 	dockerRun(t, s.external, line, s.image)
 	s.wordpressAnswers(t)
