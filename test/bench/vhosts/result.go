@@ -47,6 +47,11 @@ func plan(o options, sites []site) []result {
 // measure asks every site in every round, one after the other.
 func measure(ctx context.Context, o options, sites []site, progress io.Writer) ([]result, error) {
 	results := plan(o, sites)
+	for i := range results {
+		if err := visit(ctx, results[i].addr, requests(results[i].asked)); err != nil {
+			return nil, fmt.Errorf("%s, %d hosts: %w", results[i].routing, results[i].hosts, err)
+		}
+	}
 	for round := range o.rounds {
 		if _, err := fmt.Fprintf(progress, "round %d of %d\n", round+1, o.rounds); err != nil {
 			return nil, err

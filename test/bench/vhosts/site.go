@@ -27,12 +27,15 @@ import (
 )
 
 const (
-	// firstTask is the port of the first host's task; the others follow.
-	firstTask = 20000
-	// firstService is the service port of the first host.
+	// taskPort is the port of all tasks: what is measured is HAProxy's way to a
+	// backend, not the system's way to thousands of listeners.
+	taskPort = 20000
+	// firstService is the service port of the first host; the others follow.
 	firstService = 30000
-	// maxHosts is how many ports lie between the two.
-	maxHosts = firstService - firstTask
+	// maxHosts is how many ports there are from there on.
+	maxHosts = 65536 - firstService
+	// backendHeader tells a task by which backend a request came.
+	backendHeader = "x-backend"
 	// stateFile is where HAProxy looks for the states of servers.
 	stateFile = "servers"
 	// httpPort is where each site serves virtual hosts.
@@ -77,7 +80,7 @@ func start(ctx context.Context, o options, progress io.Writer) ([]site, func() e
 		}
 		return pids, nil
 	}
-	if _, err := begin("tasks", tasks(o.sizes[len(o.sizes)-1]), nil); err != nil {
+	if _, err := begin("tasks", tasks(), nil); err != nil {
 		return nil, stop, err
 	}
 	var sites []site
@@ -108,8 +111,9 @@ func loopback(n int) string {
 	return fmt.Sprintf("127.%d.%d.%d", 64+pid>>8&63, pid&255, 1+n)
 }
 
-// tasks is the configuration of the HAProxy that plays all tasks: each tells its port.
-func tasks(n int) string {
+// tasks is the configuration of the HAProxy that plays all tasks: it tells by which
+// backend a request came.
+func tasks() string {
 	return fmt.Sprintf(`global
   nbthread 1
 defaults
@@ -118,9 +122,9 @@ defaults
   timeout server 1m
   timeout connect 1m
 frontend tasks
-  bind %s:%d-%d
-  http-request return status 200 content-type text/plain lf-string %%[dst_port]
-`, loopback(0), firstTask, firstTask+n-1)
+  bind %s:%d
+  http-request return status 200 content-type text/plain lf-string %%[req.hdr(%s)]
+`, loopback(0), taskPort, backendHeader)
 }
 
 // path is what the requests for a virtual host begin with: every second host has a
@@ -132,6 +136,8 @@ func path(host int) string {
 	return "/shop"
 }
 
+func appID(host int) string { return fmt.Sprintf("/shops/shop%d", host) }
+
 func hostName(host int) string { return fmt.Sprintf("www.shop%d.example.com", host) }
 
 // services are the apps of a site, one for each virtual host, without health checks,
@@ -140,10 +146,10 @@ func services(n int) []discovery.Service {
 	out := make([]discovery.Service, n)
 	for i := range out {
 		out[i] = discovery.Service{
-			App: fmt.Sprintf("/shops/shop%d", i), ServicePort: firstService + i, Mode: discovery.ModeHTTP, Balance: "roundrobin",
+			App: appID(i), ServicePort: firstService + i, Mode: discovery.ModeHTTP, Balance: "roundrobin",
 			Hosts: []string{hostName(i)}, Path: path(i),
 			Endpoints: []discovery.Endpoint{{
-				Task: "t", Agent: loopback(0), Address: netip.MustParseAddr(loopback(0)), Port: firstTask + i, State: discovery.Ready,
+				Task: "t", Agent: loopback(0), Address: netip.MustParseAddr(loopback(0)), Port: taskPort, State: discovery.Ready,
 			}},
 		}
 	}
@@ -153,7 +159,11 @@ func services(n int) []discovery.Service {
 // configuration renders a site as mlb does. As rules it has the default texts with an
 // empty line more, which stand for a user's own: those stay rules.
 func configuration(dir, host, routing string, n int) (render.Text, error) {
-	overrides := render.Overrides{}
+	head, err := templates.Default("BACKEND_HEAD")
+	if err != nil {
+		return render.Text{}, err
+	}
+	overrides := render.Overrides{"BACKEND_HEAD": head.Text + "  http-request set-header " + backendHeader + " {backend}\n"}
 	if routing == "rules" {
 		for _, name := range []string{"HTTP_FRONTEND_ACL", "HTTP_FRONTEND_ACL_WITH_PATH", "HTTPS_FRONTEND_ACL", "HTTPS_FRONTEND_ACL_WITH_PATH"} {
 			t, err := templates.Default(name)
