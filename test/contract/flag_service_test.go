@@ -153,10 +153,10 @@ func servedTasks(t *testing.T, s scene, port, want int) {
 	})
 }
 
-// groupedStage shows health checks of Marathon, and HTTPS host by host.
-func groupedStage() stage {
+// hostByHostStage shows health checks of Marathon, and HTTPS host by host.
+func hostByHostStage() stage {
 	return stage{
-		name: "grouped",
+		name: "host by host",
 		args: []string{"-H", "--group-https-by-vhost", "--ssl-certs", "/nonexistent.pem", "--ssl-certs=site.pem , ,more,"},
 		prepare: func(t *testing.T, s scene) {
 			t.Helper()
