@@ -115,7 +115,7 @@ echo $! >pid
 func directStage() stage {
 	return stage{
 		name: "updater", idle: true,
-		behaviours: append(logBehaviours(), []behaviour{
+		behaviours: slices.Concat(logBehaviours(), retryBehaviours(), []behaviour{
 			{
 				name:   "one pass writes the file of --haproxy-config with its maps, has the HAProxy of somebody else reloaded, and ends",
 				covers: []string{"flag --haproxy-config", "flag --command"},
@@ -232,7 +232,7 @@ func directStage() stage {
 				covers: []string{"flag --group", "flag --max-backoff", "flag --ssl-certs"},
 				show:   showsMistakes,
 			},
-		}...),
+		}),
 	}
 }
 
