@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,8 +51,8 @@ func updater(t *testing.T, b *balancer.Balancer, args ...string) *exec.Cmd {
 // does nothing keeps it away from the init system of this machine.
 func pass(t *testing.T, b *balancer.Balancer, args ...string) ended {
 	t.Helper()
-	line := append(b.Line()[1:], "--command", "true", "--max-reload-retries", "0", "--reload-interval", "0")
-	return finish(t, updater(t, b, append(line, args...)...))
+	idle := []string{"--command", "true", "--max-reload-retries", "0", "--reload-interval", "0"}
+	return finish(t, updater(t, b, slices.Concat(b.Line()[1:], idle, args)...))
 }
 
 // finish runs a program to its end.
@@ -78,7 +79,7 @@ func (e ended) wants(t *testing.T, status int) {
 func script(t *testing.T, b *balancer.Balancer, name, text string) string {
 	t.Helper()
 	path := b.Path(name)
-	if err := os.WriteFile(path, []byte("#!/bin/sh\ncd '"+b.Dir+"'\n"+text), 0o700); err != nil { //nolint:gosec // to be run
+	if err := os.WriteFile(path, []byte("#!/bin/sh\ncd '"+b.Dir+"'\n"+text), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -114,7 +115,7 @@ echo $! >pid
 func directStage() stage {
 	return stage{
 		name: "updater", idle: true,
-		behaviours: []behaviour{
+		behaviours: slices.Concat(logBehaviours(), retryBehaviours(), []behaviour{
 			{
 				name:   "one pass writes the file of --haproxy-config with its maps, has the HAProxy of somebody else reloaded, and ends",
 				covers: []string{"flag --haproxy-config", "flag --command"},
@@ -231,7 +232,7 @@ func directStage() stage {
 				covers: []string{"flag --group", "flag --max-backoff", "flag --ssl-certs"},
 				show:   showsMistakes,
 			},
-		},
+		}),
 	}
 }
 
@@ -250,8 +251,8 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 func showsThatTheUpdaterStays(t *testing.T, s scene) {
 	t.Helper()
 	b := newUpdater(t, s.cluster.Masters(), "stays")
-	line := append(b.Line()[1:], "--dont-bind-http-https", "-s", "-c", "/bin/sh "+script(t, b, "reload.sh", theirs))
-	follows := start(t, updater(t, b, line...))
+	b.Args = []string{"--dont-bind-http-https", "-s", "-c", "/bin/sh " + script(t, b, "reload.sh", theirs)}
+	follows := start(t, updater(t, b, b.Line()[1:]...))
 	expect(t, b.Port(10101, "/"), by("/stays"))
 	follows.signal(t, syscall.SIGHUP)
 	follows.signal(t, syscall.SIGUSR1)

@@ -56,10 +56,13 @@ func loginStage() stage {
 					foundBy(t, b, "login_10100", flag, wrongLogin, flag, login)
 					foundBy(t, b, "login_10100", flag, login, "--dcos-auth-credentials", newAccount(t, "http://127.0.0.1:1/").document)
 					for _, line := range [][]string{
-						{}, {flag, wrongLogin},
+						{},
+						{flag, wrongLogin},
 						{file, b.Path("wrong"), flag, login},
 						{file, b.Path("empty"), flag, login},
-						{file, b.Path("colonless")}, {file, b.Path("missing")}, {flag, "secretword"},
+						{file, b.Path("colonless")},
+						{file, b.Path("missing")},
+						{flag, "secretword"},
 					} {
 						e := foundBy(t, b, "", line...)
 						if strings.Contains(e.stderr, "secretword") || strings.Contains(e.stderr, loginPassword) {
@@ -107,11 +110,11 @@ func loginStage() stage {
 				apps:   []app{{id: "/named", ports: []int{10102}, labels: grouped("named")}},
 				show: func(t *testing.T, s scene) {
 					user, word := "MARATHON_USER="+loginUser, "MARATHON_PASSWORD="+loginPassword
-					prints(t, s, "named", "named_10102", []string{user, word})
-					prints(t, s, "named", "", []string{user})
-					prints(t, s, "named", "", []string{user, "MARATHON_PASSWORD="})
-					prints(t, s, "named", "", []string{user, word}, "--auth-credentials", wrongLogin)
-					prints(t, s, "named", "named_10102", []string{user, "MARATHON_PASSWORD=wrong"}, "--auth-credentials", login)
+					prints(t, s, "named_10102", []string{user, word})
+					prints(t, s, "", []string{user})
+					prints(t, s, "", []string{user, "MARATHON_PASSWORD="})
+					prints(t, s, "", []string{user, word}, "--auth-credentials", wrongLogin)
+					prints(t, s, "named_10102", []string{user, "MARATHON_PASSWORD=wrong"}, "--auth-credentials", login)
 					b := newUpdater(t, s.cluster.Masters(), "named")
 					b.Env = []string{user, word}
 					foundBy(t, b, "")
@@ -127,12 +130,12 @@ func loginStage() stage {
 	}
 }
 
-// prints runs the container's form with --dry, which ends in every mode, and fails the
-// test unless it finds the app, or nothing, as foundBy does.
-func prints(t *testing.T, s scene, group, backend string, env []string, args ...string) {
+// prints runs the container's form with --dry, which ends in every mode, for the group
+// "named", and fails the test unless it finds the app, or nothing, as foundBy does.
+func prints(t *testing.T, s scene, backend string, env []string, args ...string) {
 	t.Helper()
 	b := balancer.New(t, "container", s.cluster.Masters())
-	b.Groups, b.Env, b.Args = []string{group}, env, append(args, "--dry")
+	b.Groups, b.Env, b.Args = []string{"named"}, env, append([]string{"--dry"}, args...)
 	e := finish(t, b.Prepare(t.Context(), b.Line()...))
 	switch {
 	case backend == "" && (e.status != 1 || e.stdout != ""):

@@ -16,7 +16,7 @@ func portLabels() []behaviour {
 	return []behaviour{
 		{
 			name:   "PORT moves the service port and the names with it",
-			covers: []string{"label HAPROXY_{n}_PORT"},
+			covers: []string{"label HAPROXY_{n}_PORT", "template FRONTEND_BACKEND_GLUE"},
 			apps:   []app{{id: "/moved", ports: []int{10150}, labels: map[string]string{"HAPROXY_0_PORT": " 10151 "}}},
 			show: func(t *testing.T, s scene) {
 				expect(t, s.Port(10151, "/"), by("/moved"))
@@ -68,7 +68,7 @@ func portLabels() []behaviour {
 		},
 		{
 			name:   "SSL_CERT and BIND_OPTIONS shape the service port's listener",
-			covers: []string{"label HAPROXY_{n}_SSL_CERT", "label HAPROXY_{n}_BIND_OPTIONS"},
+			covers: []string{"label HAPROXY_{n}_SSL_CERT", "label HAPROXY_{n}_BIND_OPTIONS", "template FRONTEND_HEAD"},
 			apps: []app{
 				{id: "/tls", ports: []int{10158}, labels: map[string]string{
 					"HAPROXY_0_SSL_CERT": folder + "/site.pem", "HAPROXY_0_BIND_OPTIONS": "ssl-max-ver TLSv1.2", "HAPROXY_0_MODE": "http",
@@ -121,7 +121,7 @@ func portLabels() []behaviour {
 		},
 		{
 			name:   "BALANCE chooses the algorithm",
-			covers: []string{"label HAPROXY_{n}_BALANCE"},
+			covers: []string{"label HAPROXY_{n}_BALANCE", "template BACKEND_HEAD"},
 			apps: []app{
 				{id: "/by-source", ports: []int{10168}, instances: 3, labels: map[string]string{"HAPROXY_0_MODE": "http", "HAPROXY_0_BALANCE": "url_param user"}},
 				{id: "/by-turns", ports: []int{10169}, instances: 3, labels: map[string]string{"HAPROXY_0_MODE": "http"}},
@@ -141,7 +141,7 @@ func portLabels() []behaviour {
 		},
 		{
 			name:   "STICKY keeps a client at its task by a cookie that is a hash of the server's name",
-			covers: []string{"label HAPROXY_{n}_STICKY", "template BACKEND_STICKY_OPTIONS"},
+			covers: []string{"label HAPROXY_{n}_STICKY", "template BACKEND_STICKY_OPTIONS", "template BACKEND_SERVER_OPTIONS"},
 			apps:   []app{{id: "/sticky", ports: []int{10170}, instances: 3, labels: host("sticky.example", "STICKY", "y")}},
 			show: func(t *testing.T, s scene) {
 				cookies := map[string]string{}

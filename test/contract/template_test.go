@@ -19,7 +19,7 @@ import (
 // templateStages show the templates of contract 5, their placeholders, and what
 // replaces them.
 func templateStages() []stage {
-	return []stage{templateStage(), mapTemplateStage(), globalTemplateStage(), groupedTemplateStage()}
+	return []stage{templateStage(), mapTemplateStage(), globalTemplateStage(), groupedStage(), groupedTemplateStage()}
 }
 
 // templateStage shows labels that replace templates (contract 4.3 and 5). Its agent
@@ -27,14 +27,14 @@ func templateStages() []stage {
 func templateStage() stage {
 	return stage{
 		name:     "template labels",
-		marathon: marathonsim.Options{Agents: []marathonsim.Agent{{Name: "localhost", Address: "127.0.0.1"}}},
+		marathon: marathonsim.Options{EphemeralPorts: true, Agents: []marathonsim.Agent{{Name: "localhost", Address: "127.0.0.1"}}},
 		prepare: func(t *testing.T, s scene) {
 			t.Helper()
 			writeFile(t, s.Path("site.pem"), newCertificate(t, "site.example"))
 		},
 		behaviours: slices.Concat(
 			plainRuleLabels(), tlsRuleLabels(), redirectRuleLabels(), frontendTemplateLabels(), backendTemplateLabels(),
-			checkTemplateLabels(), serverTemplateLabels(), badTemplateLabels(),
+			checkTemplateLabels(), serverTemplateLabels(), badTemplateLabels(), defaultTemplates(),
 		),
 	}
 }

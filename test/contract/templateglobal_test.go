@@ -188,11 +188,55 @@ func sourceBehaviours() []behaviour {
 	}
 }
 
+// groupedStage shows mlb's own templates of grouped HTTPS (contract 5.6).
+func groupedStage() stage {
+	one, other := uniqueHost("one"), uniqueHost("other")
+	return stage{
+		name: "grouped https", args: []string{"--group-https-by-vhost"},
+		prepare: func(t *testing.T, s scene) {
+			t.Helper()
+			writeFile(t, s.Path("one.pem"), newCertificate(t, "one.example"))
+			writeFile(t, s.Path("other.pem"), newCertificate(t, "other.example"))
+		},
+		behaviours: []behaviour{{
+			name: "TLS is passed on by SNI to a frontend for each host, with the certificates and bind options of its services",
+			covers: []string{
+				"flag --group-https-by-vhost", "template HTTPS_GROUPED_FRONTEND_HEAD", "template HTTPS_GROUPED_VHOST_FRONTEND_ACL",
+				"template HTTPS_GROUPED_VHOST_BACKEND_HEAD", "template HTTPS_GROUPED_VHOST_FRONTEND_HEAD",
+			},
+			apps: []app{
+				{id: "/one", ports: []int{10100}, labels: host(one, "SSL_CERT", folder+"/one.pem", "BIND_OPTIONS", "ssl-max-ver TLSv1.2")},
+				{id: "/other", ports: []int{10101}, labels: host(other, "SSL_CERT", folder+"/other.pem")},
+			},
+			show: func(t *testing.T, s scene) {
+				expect(t, s.Secure(strings.ToUpper(one), "/").WithFrom("127.9.9.9"), by("/one"), said("x-forwarded-for", "127.9.9.9"),
+					said("x-forwarded-proto", "https"), shown("one.example", "TLS 1.2"))
+				expect(t, s.Secure(other, "/"), by("/other"), shown("other.example", "TLS 1.3"))
+				expectClosed(t, s.Secure("unknown.example", "/"))
+				expectClosed(t, s.Secure("", "/"))
+			},
+		}},
+	}
+}
+
+// shown wishes for a certificate by name and a version of TLS.
+func shown(certificate, version string) wish {
+	return func(a balancer.Answer) error {
+		if a.Certificate != certificate || a.TLS != version {
+			return fmt.Errorf("certificate of %q by %s", a.Certificate, a.TLS)
+		}
+		return nil
+	}
+}
+
+// uniqueHost is a host of this process alone: with grouped HTTPS it names abstract
+// sockets, which are the whole machine's.
+func uniqueHost(name string) string { return fmt.Sprintf("%s-%d.example", name, os.Getpid()) }
+
 // groupedTemplateStage shows the templates of grouped HTTPS (contract 5.6), replaced
-// by variables. Its host is also the name of an abstract socket, which is the whole
-// machine's.
+// by variables.
 func groupedTemplateStage() stage {
-	vhost := fmt.Sprintf("grouped-%d.example", os.Getpid())
+	vhost := uniqueHost("grouped")
 	name := strings.ReplaceAll(vhost, ".", "_")
 	return stage{
 		name: "templates of grouped https", args: []string{"--group-https-by-vhost"},
