@@ -166,8 +166,8 @@ func configuration(dir, host, routing string, n int) (render.Text, error) {
 	overrides := render.Overrides{"BACKEND_HEAD": head.Text + "  http-request set-header " + backendHeader + " {backend}\n"}
 	if routing == "rules" {
 		for _, name := range []string{"HTTP_FRONTEND_ACL", "HTTP_FRONTEND_ACL_WITH_PATH", "HTTPS_FRONTEND_ACL", "HTTPS_FRONTEND_ACL_WITH_PATH"} {
-			t, err := templates.Default(name)
-			if err != nil {
+			var t templates.Template
+			if t, err = templates.Default(name); err != nil {
 				return render.Text{}, err
 			}
 			overrides[name] = t.Text + "\n"
