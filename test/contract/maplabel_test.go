@@ -19,7 +19,7 @@ func mapLabelStage() stage {
 	noMark := func(a balancer.Answer) error { return said("x-forwarded-host", "")(a) }
 	return stage{
 		name: "map labels", args: []string{"--haproxy-map"},
-		behaviours: []behaviour{
+		behaviours: append(mapRules(), []behaviour{
 			{
 				name: "D37: a MAP label replaces the common rule for its service's one host, and for no other",
 				covers: []string{
@@ -82,6 +82,6 @@ func mapLabelStage() stage {
 					expect(t, s.ByID("/five", "/"), by("/five"), noMark)
 				},
 			},
-		},
+		}...),
 	}
 }

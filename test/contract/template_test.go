@@ -19,7 +19,7 @@ import (
 // templateStages show the templates of contract 5, their placeholders, and what
 // replaces them.
 func templateStages() []stage {
-	return []stage{templateStage(), mapTemplateStage(), globalTemplateStage(), groupedStage(), groupedTemplateStage()}
+	return []stage{templateStage(), globalTemplateStage(), groupedStage()}
 }
 
 // templateStage shows labels that replace templates (contract 4.3 and 5). Its agent
@@ -78,6 +78,7 @@ func (o override) behaviour() behaviour {
 	o.app.labels = labels
 	b.apps = []app{o.app}
 	b.show = func(t *testing.T, s scene) {
+		t.Helper()
 		expect(t, o.request(s), append(o.wishes, func(a balancer.Answer) error {
 			if want := filled(s, o.app.id, strings.Join(want, " ")); o.seen(a) != want {
 				return fmt.Errorf("the placeholders are\n%s, want\n%s", o.seen(a), want)

@@ -3,6 +3,7 @@ package contract_test
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -101,10 +102,10 @@ func idleTime(t *testing.T, address, vhost string) time.Duration {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // it was only looked at
-	if err := conn.SetDeadline(time.Now().Add(25 * time.Second)); err != nil {
+	if err = conn.SetDeadline(time.Now().Add(25 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+vhost+"\r\n\r\n"); err != nil {
+	if _, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: "+vhost+"\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	reader := bufio.NewReader(conn)
@@ -113,7 +114,7 @@ func idleTime(t *testing.T, address, vhost string) time.Duration {
 		t.Fatal(err)
 	}
 	body, err := io.ReadAll(answer.Body)
-	if err != nil || !strings.Contains(string(body), "task: ") {
+	if err = errors.Join(err, answer.Body.Close()); err != nil || !strings.Contains(string(body), "task: ") {
 		t.Fatalf("%v: %s", err, body)
 	}
 	start := time.Now()

@@ -14,7 +14,7 @@ import (
 // variables and by files of the folder templates.
 func globalTemplateStage() stage {
 	return stage{
-		name: "templates for all", args: []string{"--haproxy-map", "--ssl-certs", folder + "/site.pem"},
+		name: "templates for all", args: []string{"--ssl-certs", folder + "/site.pem"},
 		prepare: func(t *testing.T, s scene) {
 			t.Helper()
 			writeFile(t, s.Path("site.pem"), newCertificate(t, "site.example"))
@@ -28,28 +28,16 @@ func globalTemplateStage() stage {
 				s.Env = append(s.Env, "HAPROXY_"+name+"="+strings.ReplaceAll(filled(s, "", text), "\n", `\n`))
 			}
 		},
-		behaviours: append(headBehaviours(), sourceBehaviours()...),
+		behaviours: append(globalBehaviours(), sourceBehaviours()...),
 	}
 }
 
 // templateVariables are texts of variables by template.
 func templateVariables() map[string]string {
 	return map[string]string{
-		"HEAD": "global\n  stats socket @FOLDER@/run/socket expose-fd listeners\n  maxconn 500\n" +
-			"defaults\n  maxconn 321\n  timeout connect 3s\n  timeout client 30s\n  timeout server 30s\n" +
-			"listen stats\n  bind @HOST@:9090\n  mode http\n  http-after-response set-header X-Head own\n" +
-			"  stats enable\n  stats uri /haproxy?stats\n  acl statistics url_beg /haproxy?stats\n" +
-			"  http-request set-header X-Mlb-Client %[src]\n  use_backend mlb unless statistics\n" +
-			"backend mlb\n  mode http\n  server mlb unix@@FOLDER@/run/mlb.sock",
-		"HTTP_FRONTEND_HEAD": "frontend marathon_http_in\n  bind @HOST@:8080\n  mode http\n" +
-			"  http-after-response set-header X-Front '{ http }'",
-		"HTTPS_FRONTEND_HEAD": "frontend marathon_https_in\n  bind @HOST@:8443 ssl {sslCerts}\n  mode http\n" +
-			"  http-after-response set-header X-Front 'https {sslCerts} {{}}'",
-		"HTTP_FRONTEND_APPID_HEAD":                       "frontend marathon_http_appid_in\n  bind @HOST@:9091\n  mode http\n  http-after-response set-header X-Front '{ id }'",
+		"HTTP_FRONTEND_HEAD":                             "frontend marathon_http_in\n  bind @HOST@:8080\n  mode http\n  http-response set-header X-Front '{ http }'",
+		"HTTPS_FRONTEND_HEAD":                            "frontend marathon_https_in\n  bind @HOST@:8443 ssl {sslCerts}\n  mode http\n  http-response set-header X-Front '{{ {sslCerts} }}'",
 		"HTTP_BACKEND_REDIR":                             "  redirect code 302 location https://{hostname}{redirpath}?moved if {{ path / }}",
-		"HTTP_BACKEND_ACL_ALLOW_DENY":                    "  http-request deny deny_status 429 unless network_allowed",
-		"TCP_BACKEND_ACL_ALLOW_DENY":                     "  tcp-request content reject if network_allowed",
-		"MAP_HTTP_FRONTEND_ACL":                          "  use_backend %[hdr(host),lower,map({haproxy_dir}/domain2backend.map)] if {{ path_beg /in }}",
 		"BACKEND_HTTP_OPTIONS":                           "  http-request set-header X-Forwarded-Host variable",
 		"BACKEND_HSTS_OPTIONS":                           "",
 		"HTTPS_FRONTEND_AUTH_ACL_ONLY":                   "  no directive {cleanedUpHostname} {backend}",
@@ -67,29 +55,16 @@ func templateFiles() map[string]string {
 	}
 }
 
-// headBehaviours are those of the heads and of further templates without a label.
-func headBehaviours() []behaviour {
+// globalBehaviours are those of templates without a label.
+func globalBehaviours() []behaviour {
 	return []behaviour{
 		{
-			name:   "the variable HAPROXY_HEAD replaces the global part, the defaults and the statistics listener",
-			covers: []string{"template HEAD", "D38"},
+			name:   "a raw text keeps its braces, and of a formatted one two are one",
+			covers: []string{"template HTTP_FRONTEND_HEAD", "template HTTPS_FRONTEND_HEAD", "placeholder HTTPS_FRONTEND_HEAD sslCerts"},
+			apps:   []app{{id: "/head", ports: []int{10100}, labels: host("head.example")}},
 			show: func(t *testing.T, s scene) {
-				expect(t, s.Stats("/haproxy?stats;csv"), header("X-Head", "own"), cell("marathon_http_in", "FRONTEND", "slim", "321"))
-				expect(t, s.Stats("/_haproxy_getpids"), code(http.StatusOK), header("X-Head", "own"))
-			},
-		},
-		{
-			name: "variables replace the heads of the listeners",
-			covers: []string{
-				"template HTTP_FRONTEND_HEAD", "template HTTPS_FRONTEND_HEAD", "placeholder HTTPS_FRONTEND_HEAD sslCerts",
-				"template HTTP_FRONTEND_APPID_HEAD",
-			},
-			apps: []app{{id: "/head", ports: []int{10100}, labels: host("head.example", "PATH", "/")}},
-			show: func(t *testing.T, s scene) {
-				// Raw texts keep their braces, of formatted ones two are one.
 				expect(t, s.Web("head.example", "/"), by("/head"), header("X-Front", "{ http }"))
-				expect(t, s.Secure("head.example", "/"), by("/head"), header("X-Front", "https crt "+s.Path("site.pem")+" {}"))
-				expect(t, s.ByID("/head", "/"), by("/head"), header("X-Front", "{ id }"))
+				expect(t, s.Secure("head.example", "/"), by("/head"), header("X-Front", "{ crt "+s.Path("site.pem")+" }"))
 			},
 		},
 		{
@@ -97,33 +72,10 @@ func headBehaviours() []behaviour {
 			covers: []string{
 				"template HTTP_BACKEND_REDIR", "placeholder HTTP_BACKEND_REDIR hostname", "placeholder HTTP_BACKEND_REDIR redirpath", "K11",
 			},
-			apps: []app{{id: "/redir", ports: []int{10101}, labels: host("redir.example", "PATH", "/", "HTTP_BACKEND_REDIR", "/start")}},
+			apps: []app{{id: "/redir", ports: []int{10101}, labels: host("redir.example", "HTTP_BACKEND_REDIR", "/start")}},
 			show: func(t *testing.T, s scene) {
 				expect(t, s.Web("redir.example", "/"), code(http.StatusFound), header("Location", "https://redir.example/start?moved"))
 				expect(t, s.Web("redir.example", "/x"), by("/redir"))
-			},
-		},
-		{
-			name:   "variables replace what is done about clients of other networks",
-			covers: []string{"template HTTP_BACKEND_ACL_ALLOW_DENY", "template TCP_BACKEND_ACL_ALLOW_DENY"},
-			apps: []app{
-				{id: "/net", ports: []int{10102}, labels: map[string]string{"HAPROXY_0_MODE": "http", "HAPROXY_0_BACKEND_NETWORK_ALLOWED_ACL": "127.31.0.0/16"}},
-				{id: "/net-tcp", ports: []int{10103}, labels: map[string]string{"HAPROXY_0_BACKEND_NETWORK_ALLOWED_ACL": "127.31.0.0/16"}},
-			},
-			show: func(t *testing.T, s scene) {
-				expect(t, s.Port(10102, "/").WithFrom("127.31.1.1"), by("/net"))
-				expect(t, s.Port(10102, "/").WithFrom("127.32.1.1"), code(http.StatusTooManyRequests))
-				expect(t, s.Port(10103, "/").WithFrom("127.32.1.1"), by("/net-tcp"))
-				expectClosed(t, s.Port(10103, "/").WithFrom("127.31.1.1"))
-			},
-		},
-		{
-			name:   "a variable replaces the rule of the domain map",
-			covers: []string{"template MAP_HTTP_FRONTEND_ACL", "placeholder MAP_HTTP_FRONTEND_ACL haproxy_dir"},
-			apps:   []app{{id: "/mapped", ports: []int{10104}, labels: host("mapped.example")}},
-			show: func(t *testing.T, s scene) {
-				expect(t, s.Web("MAPPED.example", "/in"), by("/mapped"))
-				expect(t, s.Web("mapped.example", "/out"), code(http.StatusServiceUnavailable))
 			},
 		},
 		{
@@ -232,51 +184,6 @@ func shown(certificate, version string) wish {
 // uniqueHost is a host of this process alone: with grouped HTTPS it names abstract
 // sockets, which are the whole machine's.
 func uniqueHost(name string) string { return fmt.Sprintf("%s-%d.example", name, os.Getpid()) }
-
-// groupedTemplateStage shows the templates of grouped HTTPS (contract 5.6), replaced
-// by variables.
-func groupedTemplateStage() stage {
-	vhost := uniqueHost("grouped")
-	name := strings.ReplaceAll(vhost, ".", "_")
-	return stage{
-		name: "templates of grouped https", args: []string{"--group-https-by-vhost"},
-		prepare: func(t *testing.T, s scene) {
-			t.Helper()
-			writeFile(t, s.Path("site.pem"), newCertificate(t, "site.example"))
-			for name, text := range map[string]string{
-				"HTTPS_GROUPED_FRONTEND_HEAD": "frontend marathon_https_in\n  bind @HOST@:8443\n  mode tcp\n  tcp-request inspect-delay 3s\n" +
-					"  tcp-request content reject if { src 127.41.0.0/16 }\n  tcp-request content accept if { req.ssl_hello_type 1 }",
-				"HTTPS_GROUPED_VHOST_FRONTEND_ACL": "  use_backend {backend} if {{ req.ssl_sni -i {host} www.{host} }}",
-				"HTTPS_GROUPED_VHOST_BACKEND_HEAD": "backend {name}\n  mode tcp\n  server own abns@{name} send-proxy-v2",
-				"HTTPS_GROUPED_VHOST_FRONTEND_HEAD": "frontend {name}\n  bind abns@{name} accept-proxy ssl {sslCerts}{bindOpts}\n  mode http\n" +
-					"  http-after-response set-header X-Values 'name={name} sslCerts={sslCerts} bindOpts={bindOpts}'",
-			} {
-				s.Env = append(s.Env, "HAPROXY_"+name+"="+strings.ReplaceAll(filled(s, "", text), "\n", `\n`))
-			}
-		},
-		behaviours: []behaviour{{
-			name: "variables replace the sections and rules of grouped https",
-			covers: []string{
-				"template HTTPS_GROUPED_FRONTEND_HEAD", "template HTTPS_GROUPED_VHOST_FRONTEND_ACL", "template HTTPS_GROUPED_VHOST_BACKEND_HEAD",
-				"template HTTPS_GROUPED_VHOST_FRONTEND_HEAD", "placeholder HTTPS_GROUPED_VHOST_FRONTEND_ACL backend",
-				"placeholder HTTPS_GROUPED_VHOST_FRONTEND_ACL host", "placeholder HTTPS_GROUPED_VHOST_BACKEND_HEAD name",
-				"placeholder HTTPS_GROUPED_VHOST_FRONTEND_HEAD name", "placeholder HTTPS_GROUPED_VHOST_FRONTEND_HEAD sslCerts",
-				"placeholder HTTPS_GROUPED_VHOST_FRONTEND_HEAD bindOpts",
-			},
-			apps: []app{{id: "/grouped", ports: []int{10100}, labels: host(
-				vhost, "SSL_CERT", folder+"/site.pem", "BIND_OPTIONS", "ssl-max-ver TLSv1.2",
-			)}},
-			show: func(t *testing.T, s scene) {
-				values := header("X-Values", "name="+name+" sslCerts=crt "+s.Path("site.pem")+" bindOpts= alpn http/1.1 ssl-max-ver TLSv1.2")
-				expect(t, s.Secure(vhost, "/"), by("/grouped"), values)
-				// The rule of the frontend for all lets the further name in, that of the service does not.
-				expect(t, s.Secure("www."+vhost, "/"), code(http.StatusServiceUnavailable), values)
-				expectClosed(t, s.Secure(vhost, "/").WithFrom("127.41.1.1"))
-				expect(t, s.Stats("/haproxy?stats;csv"), cell(name, "own", "mode", "tcp"))
-			},
-		}},
-	}
-}
 
 // cell wishes for a statistics table with a value in the row of a section and one of
 // its servers, FRONTEND or BACKEND.
