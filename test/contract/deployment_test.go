@@ -19,8 +19,8 @@ func deploymentLabels() []behaviour {
 				"label HAPROXY_DEPLOYMENT_GROUP", "label HAPROXY_DEPLOYMENT_STARTED_AT", "label HAPROXY_DEPLOYMENT_TARGET_INSTANCES",
 			},
 			apps: []app{
-				{id: "/shop-blue", ports: []int{10190}, instances: 3, labels: member("/shop", "2026-11-25T01:00:00.000000", "3", "0")},
-				{id: "/shop-green", ports: []int{10191}, instances: 2, labels: member("/shop", "2026-11-25T02:00:00.000000", "3", "0")},
+				{id: "/shop-blue", ports: []int{10190}, instances: 3, labels: member("/shop", "2026-11-25T01:00:00.000000", "3")},
+				{id: "/shop-green", ports: []int{10191}, instances: 2, labels: member("/shop", "2026-11-25T02:00:00.000000", "3")},
 			},
 			show: func(t *testing.T, s scene) {
 				// Two of the new ones are there, so two of the three old ones are drained.
@@ -47,8 +47,8 @@ func deploymentLabels() []behaviour {
 }
 
 // member returns the labels of a member of a deployment group on port 10188.
-func member(group, started, target, fresh string) map[string]string {
-	return memberOn("10188", group, started, target, fresh)
+func member(group, started, target string) map[string]string {
+	return memberOn("10188", group, started, target, "0")
 }
 
 func memberOn(port, group, started, target, fresh string) map[string]string {

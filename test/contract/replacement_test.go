@@ -48,11 +48,11 @@ func (u use) host() string { return u.app.id[1:] + ".example" }
 // mark returns the line that adds the values of the marked placeholders to the
 // request's X-Forwarded-Host. Quotes keep what is in the values together.
 func (o replacement) mark() string {
-	line := "http-request add-header X-Forwarded-Host '" + o.template
+	words := []string{o.template}
 	for _, p := range o.marked {
-		line += " " + p + "=<{" + p + "}>"
+		words = append(words, p+"=<{"+p+"}>")
 	}
-	return line + "'"
+	return "http-request add-header X-Forwarded-Host '" + strings.Join(words, " ") + "'"
 }
 
 // values returns what the placeholders stand for (contract 5.1 and 6.1).
@@ -77,10 +77,11 @@ func (u use) values(s scene) map[string]string {
 
 // isMarked wishes for an answer of the service whose task saw the mark.
 func (u use) isMarked(s scene) wish {
-	want := u.template
+	words := []string{u.template}
 	for _, p := range u.marked {
-		want += " " + p + "=<" + u.values(s)[p] + ">"
+		words = append(words, p+"=<"+u.values(s)[p]+">")
 	}
+	want := strings.Join(words, " ")
 	return func(a balancer.Answer) error {
 		if got := a.Said("x-forwarded-host"); a.Said("app") != u.app.id || !strings.Contains(got, want) {
 			return fmt.Errorf("the mark is %q, want %q", got, want)
@@ -152,17 +153,18 @@ func (o replacement) covers(from source) []string {
 	return all
 }
 
-// checkOf returns the health check of an replacement's app.
+// checkOf returns the health check of a replacement's app.
 func checkOf(protocol string) map[string]any {
 	return checks(check(protocol, "portIndex", 0, "path", "/health"))
 }
 
 // sent wishes for the redirect that the option redir of the service's server makes.
 func (u use) sent(s scene, prefix string, placeholders ...string) wish {
-	want := prefix
+	words := []string{prefix}
 	for _, p := range placeholders {
-		want += "<" + u.values(s)[p] + ">"
+		words = append(words, "<"+u.values(s)[p]+">")
 	}
+	want := strings.Join(words, "")
 	return func(a balancer.Answer) error {
 		if got := a.Header.Get("Location"); !strings.Contains(got, want) {
 			return fmt.Errorf("Location is %q, want %q in it", got, want)
