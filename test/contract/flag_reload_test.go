@@ -2,7 +2,6 @@ package contract_test
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -19,12 +18,7 @@ func alone(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
 	isolate := func(words ...string) *exec.Cmd {
 		const own = `mount --make-rprivate / && mount -t proc proc /proc && exec "$@"`
 		apart := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", own, "sh"}, words...)...)
-		apart.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID | syscall.CLONE_NEWNS}
-		if os.Geteuid() != 0 {
-			apart.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-			apart.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-			apart.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-		}
+		apart.SysProcAttr = namespaces(syscall.CLONE_NEWPID | syscall.CLONE_NEWNS)
 		return apart
 	}
 	if out, err := isolate("true").CombinedOutput(); err != nil {

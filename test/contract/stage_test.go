@@ -56,7 +56,7 @@ type scene struct {
 func stages() []stage {
 	return slices.Concat(
 		[]stage{labelStage(), endpointStage(), adminStage(), orderStage(), pollStage(), programStage()},
-		flagStages(), templateStages(), replacedStages(), []stage{mapLabelStage()},
+		flagStages(), environmentStages(), templateStages(), replacedStages(), []stage{mapLabelStage()},
 	)
 }
 
