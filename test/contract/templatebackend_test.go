@@ -267,8 +267,8 @@ func serverTemplateLabels() []behaviour {
 		name:   "a server that is drained says so by {otherOptions}",
 		covers: []string{"placeholder BACKEND_SERVER_OPTIONS otherOptions"},
 		apps: []app{
-			{id: "/server/blue", ports: []int{10171}, labels: lineOf(member("server", "2026-11-25T01:00:00.000000", "1", "0"))},
-			{id: "/server/green", ports: []int{10172}, labels: lineOf(member("server", "2026-11-25T02:00:00.000000", "1", "0"))},
+			{id: "/server/blue", ports: []int{10171}, labels: lineOf(member("server", "2026-11-25T01:00:00.000000", "1"))},
+			{id: "/server/green", ports: []int{10172}, labels: lineOf(member("server", "2026-11-25T02:00:00.000000", "1"))},
 		},
 		show: func(t *testing.T, s scene) {
 			expect(t, s.Stats("/haproxy?stats;csv"), states("server_10188", "MAINT", "no check"))
