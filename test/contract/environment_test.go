@@ -18,7 +18,7 @@ import (
 
 // environmentStages show the variables of contract 1.4.
 func environmentStages() []stage {
-	return []stage{variableStage(), surroundingsStage()}
+	return []stage{variableStage(), surroundingsStage(), proxyStage()}
 }
 
 // oneLine writes PEM as a variable often has it: \n stands for a line break.

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ const (
 func loginStage() stage {
 	return stage{
 		name: "login", idle: true, marathon: marathonsim.Options{Username: loginUser, Password: loginPassword},
-		behaviours: []behaviour{
+		behaviours: slices.Concat(vaultBehaviours(), []behaviour{
 			{
 				name:   "the credential file wins over --auth-credentials, which wins over DC/OS, and an empty first line is nobody",
 				covers: []string{"flag --marathon-auth-credential-file", "flag --auth-credentials", "D2"},
@@ -126,7 +127,7 @@ func loginStage() stage {
 				apps:   []app{{id: "/dcos", ports: []int{10103}, labels: grouped("dcos")}},
 				show:   showsLoginAtDCOS,
 			},
-		},
+		}),
 	}
 }
 
