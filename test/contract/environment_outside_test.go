@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -194,7 +195,7 @@ func vaultBehaviours() []behaviour {
 				prints(t, s, "named_10102", env, "--marathon-ca-cert", b.Path("own.pem"))
 				prints(t, s, "", env, "--marathon-ca-cert", b.Path("foreign.pem"))
 				prints(t, s, "", env)
-				b.Masters, b.Env = s.cluster.Masters(), append(env, "VAULT_TOKEN=wrong")
+				b.Masters, b.Env = s.cluster.Masters(), slices.Concat(env, []string{"VAULT_TOKEN=wrong"})
 				b.Args = []string{"--marathon-ca-cert", b.Path("own.pem")}
 				e := finish(t, b.Prepare(t.Context(), b.Line()...))
 				e.wants(t, 1)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -107,9 +108,9 @@ func variableStage() stage {
 				name:   "nothing is put into TMPDIR, and nothing that ends is left unreaped, whatever TINI_SUBREAPER says",
 				covers: []string{"env TMPDIR", "env TINI_SUBREAPER", "D10", "D45"},
 				show: func(t *testing.T, s scene) {
-					before, err := s.Ask(t.Context(), "/_haproxy_getpids")
-					if err != nil {
-						t.Fatal(err)
+					before, askErr := s.Ask(t.Context(), "/_haproxy_getpids")
+					if askErr != nil {
+						t.Fatal(askErr)
 					}
 					s.Signal(t, syscall.SIGUSR1)
 					balancer.Eventually(t, "another worker, and no ended process", func() error {
@@ -165,7 +166,7 @@ func closesConnections(t *testing.T, address string) bool {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // it was read
-	if _, err := fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: any.example\r\n\r\n"); err != nil {
+	if _, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: any.example\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
 	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
