@@ -90,12 +90,10 @@ func proxyStage() stage {
 					url, backend string
 					env          []string
 				}{
-					{plain, "proxied_10100", []string{"HTTP_PROXY=" + f.URL}},
 					{plain, "proxied_10100", []string{"http_proxy=" + f.URL}},
 					{secure, "proxied_10100", []string{"HTTPS_PROXY=" + f.URL}},
 					{secure, "proxied_10100", []string{"https_proxy=" + f.URL}},
 					{plain, "proxied_10100", []string{"HTTP_PROXY=" + f.URL, "NO_PROXY=other.invalid"}},
-					{plain, "", nil},
 					{plain, "", []string{"HTTPS_PROXY=" + f.URL}},
 					{secure, "", []string{"HTTP_PROXY=" + f.URL}},
 					{plain, "", []string{"HTTP_PROXY=" + f.URL, "NO_PROXY=" + nowhere}},

@@ -155,15 +155,16 @@ func directStage() stage {
 				show: func(t *testing.T, s scene) {
 					b := newUpdater(t, s.cluster.Masters(), "nobody")
 					count := script(t, b, "count.sh", "echo run >>runs\n"+theirs)
-					pass(t, b, "-c", count).wants(t, 0)
+					reload := []string{"-c", count, "--reload-interval", "30"} // one run, until it is seen
+					pass(t, b, reload...).wants(t, 0)
 					wantMode(t, b.Path("haproxy.cfg"), 0o640)
 					if err := os.Chmod(b.Path("haproxy.cfg"), 0o604); err != nil {
 						t.Fatal(err)
 					}
-					pass(t, b, "-c", count, "--http-bind", b.Host+":8081").wants(t, 0)
+					pass(t, b, append(reload, "--http-bind", b.Host+":8081")...).wants(t, 0)
 					wantMode(t, b.Path("haproxy.cfg"), 0o604)
 					runs := content(t, b, "runs")
-					pass(t, b, "-c", count, "--http-bind", b.Host+":8081").wants(t, 0)
+					pass(t, b, append(reload, "--http-bind", b.Host+":8081")...).wants(t, 0)
 					if got := content(t, b, "runs"); got != runs {
 						t.Errorf("%d bytes of runs after equal text, want %d", len(got), len(runs))
 					}

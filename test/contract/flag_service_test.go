@@ -223,7 +223,7 @@ func logBehaviours() []behaviour {
 				b := newUpdater(t, s.cluster.Masters(), "nobody")
 				const format = "%(levelname)s<>%(message)s %(unknown)s %%"
 				pass(t, b, "--log-level", "loud").wants(t, 1)
-				for level, want := range map[string]bool{"notset": true, "DEBUG": true, "Warning": false, "CRITICAL": false} {
+				for level, want := range map[string]bool{"NotSet": true, "warning": false} {
 					e := pass(t, b, "--log-level", level, "--log-format", format)
 					e.wants(t, 0)
 					if got := strings.Contains(e.stderr, "INFO<>") || strings.Contains(e.stderr, "DEBUG<>"); got != want {
