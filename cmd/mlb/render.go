@@ -19,6 +19,9 @@ import (
 func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) error {
 	log, closeLog := openLog(cfg.Log, stderr)
 	defer func() { _ = closeLog() }()
+	for _, w := range cfg.Warnings {
+		log.Warn(w)
+	}
 	features, err := probe(ctx, cfg)
 	if errors.Is(err, process.ErrMissing) {
 		log.Warn("haproxy is not installed here, a complete one is assumed")
