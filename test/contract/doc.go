@@ -6,7 +6,8 @@
 // A behaviour is one rule that is shown by requests through a real mlb with a real
 // HAProxy and a simulated Marathon, and names the entries that it shows. Behaviours
 // that need the same command line share one balancer, a stage, which all their apps
-// are deployed to. What a rule is about is never compared as text of a
+// are deployed to. Where the rule is whom mlb reaches, or how it starts, its exit
+// status and what --dry finds show it. What a rule is about is never compared as text of a
 // configuration.
 //
 // TestEveryEntryOfTheContractHasABehaviourTest fails for entries that nothing shows;
