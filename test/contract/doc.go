@@ -7,8 +7,8 @@
 // HAProxy and a simulated Marathon, and names the entries that it shows. Behaviours
 // that need the same command line share one balancer, a stage, which all their apps
 // are deployed to. Where the rule is whom mlb reaches, or how it starts, its exit
-// status and what --dry finds show it. What a rule is about is never compared as text of a
-// configuration.
+// status and what --dry finds show it. What a rule is about is never compared as text
+// of a configuration.
 //
 // TestEveryEntryOfTheContractHasABehaviourTest fails for entries that nothing shows;
 // docs/contract.md is the table of what shows what.
