@@ -38,7 +38,7 @@ func TestTutorialRunsForReal(t *testing.T) {
 	})
 	agents := simtest.Agents(t, 3)
 	c := simtest.Start(t, marathonsim.Options{
-		Masters: 3, Speed: 100, Agents: agents, EphemeralPorts: true,
+		Masters: 3, Speed: 10, Agents: agents, EphemeralPorts: true,
 		Launcher: launcher.Local{Dir: dir, Addresses: map[string]string{"192.168.71.168": agents[0].Address}},
 	})
 	for _, document := range []string{marathonsim.KeysAndValues(), marathonsim.WordPress()} {
