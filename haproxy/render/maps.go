@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
@@ -66,13 +65,19 @@ func (l *lookups) segment(entries []entry) string {
 			l.path = true
 		}
 		find := l.fetch + ",lower,concat(,txn.mlb_path),map_beg(" + l.file("paths", paths) + ")"
-		fmt.Fprintf(&b, "  use_backend %%[%s] if { %s -m found } !{ %s -m sub / }\n", find, find, l.fetch)
+		b.WriteString(useFound(find, " !{ "+l.fetch+" -m sub / }"))
 	}
 	if len(hosts) > 0 {
-		find := l.fetch + ",lower,map(" + l.file("hosts", hosts) + ")"
-		fmt.Fprintf(&b, "  use_backend %%[%s] if { %s -m found }\n", find, find)
+		b.WriteString(useFound(l.fetch+",lower,map("+l.file("hosts", hosts)+")", ""))
 	}
 	return b.String()
+}
+
+// useFound writes the rule that uses the backend that find gives, and else leaves the
+// request to the next rule. The condition keeps what it has found: looking it up is
+// the work.
+func useFound(find, condition string) string {
+	return "  use_backend %[var(txn.mlb_backend)] if { " + find + ",set-var(txn.mlb_backend) -m found }" + condition + "\n"
 }
 
 // file adds a map file and returns its path.

@@ -195,8 +195,7 @@ func (r *Renderer) writeApps(t *text, services []*rendered) []haproxy.File {
 	}
 	l := &lookups{r: r, name: "apps"}
 	if len(pairs) > 0 {
-		find := appHeader + ",lower,map(" + l.file("ids", pairs) + ")"
-		t.frame("  use_backend %[" + find + "] if { " + find + " -m found }\n")
+		t.frame(useFound(appHeader+",lower,map("+l.file("ids", pairs)+")", ""))
 	}
 	return append(l.files, haproxy.File{Name: appMap})
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"mlb/haproxy"
 	"mlb/test/haproxytest"
 )
 
@@ -56,15 +57,15 @@ func TestPercentile(t *testing.T) {
 	}
 }
 
-// The median decides, and only that of the most hosts with maps, all asked for.
+// The median decides, and only that of the most hosts with maps on as many apps.
 func TestVerdict(t *testing.T) {
 	t.Parallel()
 	rows := func(share float64) []result {
 		return []result{
-			{site: site{routing: "maps", hosts: 10}, asked: 10, shares: []float64{1, 1, 1}},
-			{site: site{routing: "maps", hosts: 500}, asked: 500, shares: []float64{0.2, share, 1.4}},
-			{site: site{routing: "maps", hosts: 500}, asked: 10, shares: []float64{0.1}},
-			{site: site{routing: "rules", hosts: 500}, asked: 500, shares: []float64{0.1}},
+			{site: site{routing: "maps", hosts: 10, apps: 10}, shares: []float64{1, 1, 1}},
+			{site: site{routing: "maps", hosts: 500, apps: 10}, shares: []float64{0.2, share, 1.4}},
+			{site: site{routing: "maps", hosts: 500, apps: 500}, shares: []float64{0.1}},
+			{site: site{routing: "rules", hosts: 500, apps: 10}, shares: []float64{0.1}},
 		}
 	}
 	o := options{sizes: []int{10, 500}, least: 0.9}
@@ -81,13 +82,15 @@ func TestOnlyTheRightAnswerCounts(t *testing.T) {
 	r := request{want: []byte("20007")}
 	const head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 	for name, tt := range map[string]struct{ answer, says string }{
-		"right":                  {head + "content-length: 5\r\n\r\n20007", ""},
-		"another task":           {head + "content-length: 5\r\n\r\n20008", `"20008", want "20007"`},
-		"another length":         {head + "content-length: 6\r\n\r\n200071", "6 bytes"},
-		"no length":              {head + "\r\n20007", "-1 bytes"},
-		"a length that is none":  {head + "content-length: five\r\n\r\n20007", "five"},
-		"nobody serves the host": {"HTTP/1.0 503 Service Unavailable\r\n\r\n", "503"},
-		"the end":                {head, "EOF"},
+		"right":                       {head + "content-length: 5\r\nx-backend: 20007\r\n\r\nhello", ""},
+		"another backend":             {head + "content-length: 5\r\nx-backend: 20008\r\n\r\nhello", `"20008", want "20007"`},
+		"a backend that begins alike": {head + "content-length: 5\r\nx-backend: 200071\r\n\r\nhello", `"200071"`},
+		"no backend":                  {head + "content-length: 5\r\n\r\n20007", "5 bytes without"},
+		"no length":                   {head + "x-backend: 20007\r\n\r\nhello", "-1 bytes"},
+		"a length that is none":       {head + "content-length: five\r\n\r\nhello", "five"},
+		"nobody serves the host":      {"HTTP/1.0 503 Service Unavailable\r\n\r\n", "503"},
+		"the end":                     {head, "EOF"},
+		"the end in the body":         {head + "content-length: 5\r\nx-backend: 20007\r\n\r\nhell", "EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -96,6 +99,20 @@ func TestOnlyTheRightAnswerCounts(t *testing.T) {
 				t.Errorf("error %v, want %q", err, tt.says)
 			}
 		})
+	}
+}
+
+func TestRequestNamesTheBackendOfItsHost(t *testing.T) {
+	t.Parallel()
+	var r request
+	for _, host := range []int{0, 4999, 7} {
+		r.fill(host, 10)
+		if want := haproxy.BackendName(appID(host%10), firstService+host%10); string(r.want) != want {
+			t.Errorf("host %d: backend %q, want %q", host, r.want, want)
+		}
+		if want := "GET " + path(host%10) + "/basket?n=1 HTTP/1.1\r\nHost: " + hostName(host) + "\r\n"; !strings.HasPrefix(string(r.send), want) {
+			t.Errorf("host %d: request %q, want %q", host, r.send, want)
+		}
 	}
 }
 
@@ -129,7 +146,7 @@ func TestFewHosts(t *testing.T) {
 	t.Parallel()
 	var out, said strings.Builder
 	err := run(t.Context(), []string{
-		"-sizes", "2,5", "-rounds", "2", "-round", "80ms", "-least", "0", "-haproxy", haproxytest.Binary(t),
+		"-sizes", "2,12", "-rounds", "2", "-round", "80ms", "-least", "0", "-haproxy", haproxytest.Binary(t),
 	}, &out, &said)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, said.String())
@@ -140,7 +157,7 @@ func TestFewHosts(t *testing.T) {
 			rows = append(rows, strings.Join(f[:3], " "))
 		}
 	}
-	want := []string{"maps 2 2", "maps 5 5", "maps 5 2", "rules 2 2", "rules 5 5", "rules 5 2"}
+	want := []string{"maps 2 2", "maps 12 10", "maps 12 12", "rules 2 2", "rules 12 12"}
 	if diff := cmp.Diff(want, rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s\n%s", diff, out.String())
 	}
@@ -149,7 +166,7 @@ func TestFewHosts(t *testing.T) {
 func TestRulesAreRules(t *testing.T) {
 	t.Parallel()
 	for routing, want := range map[string]int{"maps": 0, "rules": 4} {
-		text, err := configuration("/nowhere", loopback(1), routing, 4)
+		text, err := configuration("/nowhere", loopback(1), site{routing: routing, hosts: 4, apps: 4})
 		if err != nil {
 			t.Fatal(err)
 		}

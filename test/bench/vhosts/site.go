@@ -34,7 +34,7 @@ const (
 	firstService = 30000
 	// maxHosts is how many ports there are from there on.
 	maxHosts = 65536 - firstService
-	// backendHeader tells a task by which backend a request came.
+	// backendHeader tells a client by which backend its request went.
 	backendHeader = "x-backend"
 	// stateFile is where HAProxy looks for the states of servers.
 	stateFile = "servers"
@@ -46,7 +46,8 @@ const (
 type site struct {
 	// routing is how hosts are found: "maps" or "rules".
 	routing string
-	hosts   int
+	// hosts are shared out among apps.
+	hosts, apps int
 	// addr is where it serves them.
 	addr string
 	// pids returns HAProxy's processes.
@@ -83,26 +84,43 @@ func start(ctx context.Context, o options, progress io.Writer) ([]site, func() e
 	if _, err := begin("tasks", tasks(), nil); err != nil {
 		return nil, stop, err
 	}
-	var sites []site
-	for _, routing := range []string{"maps", "rules"} {
-		if routing == "rules" && !o.rules {
-			continue
+	sites := o.sites()
+	for i := range sites {
+		s := &sites[i]
+		name := fmt.Sprintf("%s-%d-%d", s.routing, s.hosts, s.apps)
+		host := loopback(1 + i)
+		text, err := configuration(filepath.Join(dir, name), host, *s)
+		if err != nil {
+			return nil, stop, fmt.Errorf("%s: %w", name, err)
 		}
-		for _, n := range o.sizes {
-			name := routing + strconv.Itoa(n)
-			host := loopback(1 + len(sites))
-			text, err := configuration(filepath.Join(dir, name), host, routing, n)
-			if err != nil {
-				return nil, stop, fmt.Errorf("%s: %w", name, err)
-			}
-			pids, err := begin(name, text.Config, text.Files)
-			if err != nil {
-				return nil, stop, err
-			}
-			sites = append(sites, site{routing: routing, hosts: n, addr: host + ":" + httpPort, pids: pids})
+		if s.pids, err = begin(name, text.Config, text.Files); err != nil {
+			return nil, stop, err
 		}
+		s.addr = host + ":" + httpPort
 	}
 	return sites, stop, nil
+}
+
+// apps is among how many apps hosts are shared out: as many for each size, so that
+// what grows is the number of hosts alone.
+func (o options) apps(hosts int) int { return min(hosts, 10) }
+
+// sites are those that are measured: all sizes, the largest with an app for each
+// host, and that as rules: of few apps even those would be few.
+func (o options) sites() []site {
+	var all []site
+	for _, n := range o.sizes {
+		all = append(all, site{routing: "maps", hosts: n, apps: o.apps(n)})
+	}
+	if most := o.sizes[len(o.sizes)-1]; most > o.apps(most) {
+		all = append(all, site{routing: "maps", hosts: most, apps: most})
+	}
+	for _, n := range o.sizes {
+		if o.rules {
+			all = append(all, site{routing: "rules", hosts: n, apps: n})
+		}
+	}
+	return all
 }
 
 // loopback returns addresses that belong to this process alone, the tasks' being 0.
@@ -111,8 +129,7 @@ func loopback(n int) string {
 	return fmt.Sprintf("127.%d.%d.%d", 64+pid>>8&63, pid&255, 1+n)
 }
 
-// tasks is the configuration of the HAProxy that plays all tasks: it tells by which
-// backend a request came.
+// tasks is the configuration of the HAProxy that plays all tasks.
 func tasks() string {
 	return fmt.Sprintf(`global
   nbthread 1
@@ -123,31 +140,42 @@ defaults
   timeout connect 1m
 frontend tasks
   bind %s:%d
-  http-request return status 200 content-type text/plain lf-string %%[req.hdr(%s)]
-`, loopback(0), taskPort, backendHeader)
+  http-request return status 200 content-type text/plain string hello
+`, loopback(0), taskPort)
 }
 
-// path is what the requests for a virtual host begin with: every second host has a
+// path is what the requests for a virtual host begin with: every second app has a
 // path in its label.
-func path(host int) string {
-	if host%2 == 0 {
+func path(app int) string {
+	if app%2 == 0 {
 		return ""
 	}
 	return "/shop"
 }
 
-func appID(host int) string { return fmt.Sprintf("/shops/shop%d", host) }
+func appID(app int) string { return fmt.Sprintf("/shops/shop%d", app) }
 
-func hostName(host int) string { return fmt.Sprintf("www.shop%d.example.com", host) }
+func hostName(host int) string { return string(appendHost(nil, host)) }
 
-// services are the apps of a site, one for each virtual host, without health checks,
-// which would compete with the requests.
-func services(n int) []discovery.Service {
-	out := make([]discovery.Service, n)
+func appendHost(b []byte, host int) []byte { return fmt.Appendf(b, "www.shop%d.example.com", host) }
+
+// appendBackend appends what haproxy.BackendName calls the backend of an app.
+func appendBackend(b []byte, app int) []byte {
+	return fmt.Appendf(b, "shops_shop%d_%d", app, firstService+app)
+}
+
+// services are the apps of a site, without health checks, which would compete with
+// the requests. Host n belongs to app n modulo the number of apps.
+func services(s site) []discovery.Service {
+	out := make([]discovery.Service, s.apps)
 	for i := range out {
+		var hosts []string
+		for h := i; h < s.hosts; h += s.apps {
+			hosts = append(hosts, hostName(h))
+		}
 		out[i] = discovery.Service{
 			App: appID(i), ServicePort: firstService + i, Mode: discovery.ModeHTTP, Balance: "roundrobin",
-			Hosts: []string{hostName(i)}, Path: path(i),
+			Hosts: hosts, Path: path(i),
 			Endpoints: []discovery.Endpoint{{
 				Task: "t", Agent: loopback(0), Address: netip.MustParseAddr(loopback(0)), Port: taskPort, State: discovery.Ready,
 			}},
@@ -158,13 +186,16 @@ func services(n int) []discovery.Service {
 
 // configuration renders a site as mlb does. As rules it has the default texts with an
 // empty line more, which stand for a user's own: those stay rules.
-func configuration(dir, host, routing string, n int) (render.Text, error) {
-	head, err := templates.Default("BACKEND_HEAD")
+func configuration(dir, host string, s site) (render.Text, error) {
+	head, err := templates.Default("HTTP_FRONTEND_HEAD")
 	if err != nil {
 		return render.Text{}, err
 	}
-	overrides := render.Overrides{"BACKEND_HEAD": head.Text + "  http-request set-header " + backendHeader + " {backend}\n"}
-	if routing == "rules" {
+	// One rule for all: a rule in each backend would be measured, too.
+	bind := host + ":" + httpPort
+	overrides := render.Overrides{"HTTP_FRONTEND_HEAD": strings.ReplaceAll(head.Text, "{httpBind}", bind) +
+		"  http-response set-header " + backendHeader + " %[be_name]\n"}
+	if s.routing == "rules" {
 		for _, name := range []string{"HTTP_FRONTEND_ACL", "HTTP_FRONTEND_ACL_WITH_PATH", "HTTPS_FRONTEND_ACL", "HTTPS_FRONTEND_ACL_WITH_PATH"} {
 			var t templates.Template
 			if t, err = templates.Default(name); err != nil {
@@ -174,7 +205,7 @@ func configuration(dir, host, routing string, n int) (render.Text, error) {
 		}
 	}
 	r, err := render.New(render.Frame{
-		HTTPBind: host + ":" + httpPort, HTTPSBind: host + ":8443", AppIDBind: host + ":9091", StatsBind: host + ":9090",
+		HTTPBind: bind, HTTPSBind: host + ":8443", AppIDBind: host + ":9091", StatsBind: host + ":9090",
 		Certificates: []string{filepath.Join(dir, "cert.pem")}, MaxConn: 2000,
 		StatsSocket: filepath.Join(dir, "stats.sock"), AdminSocket: filepath.Join(dir, "mlb.sock"),
 		DefaultOptions: []string{"dontlognull", "http-server-close", "redispatch"}, MapDir: dir,
@@ -183,7 +214,7 @@ func configuration(dir, host, routing string, n int) (render.Text, error) {
 	if err != nil {
 		return render.Text{}, err
 	}
-	proxies, losers := haproxy.Claim(services(n), haproxy.Claims{DefaultAddress: host})
+	proxies, losers := haproxy.Claim(services(s), haproxy.Claims{DefaultAddress: host})
 	text := r.Render(proxies)
 	if problems := slices.Concat(losers, text.Problems); len(problems) > 0 {
 		return render.Text{}, fmt.Errorf("%d problems, the first of %s: %s", len(problems), problems[0].App, problems[0].Detail)
