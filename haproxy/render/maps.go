@@ -34,43 +34,32 @@ func mapText(pairs [][2]string) string {
 	return b.String()
 }
 
-// lookups writes the rules that look hosts and paths up, with the map files that
-// they read. The one look-up for paths comes first: of the two matches it is the
-// one that an earlier rule would have given (see arrange).
-//
-// A Host header that holds a slash must not pass for host and path.
+// lookups writes the rules that look host and path up, with the map files that they
+// read. A key is a host, a bar, and what the path has to begin with; the longest key
+// that fits is the one that an earlier rule would have given (see arrange). A Host
+// header that holds a bar must not pass for host and path, and a request without a
+// path, as OPTIONS may be, has nothing behind it.
 type lookups struct {
 	r *Renderer
 	// name begins the names of the files, fetch is the sample fetch for the host.
 	name, fetch string
 	files       []haproxy.File
-	segments    int
-	path        bool // the variable that holds the path has been set
 }
 
 func (l *lookups) segment(entries []entry) string {
-	var hosts, paths [][2]string
-	for _, e := range entries {
-		if e.prefix == "" {
-			hosts = append(hosts, [2]string{e.host, e.backend})
-			continue
-		}
-		paths = append(paths, [2]string{e.host + e.prefix, e.backend})
+	if len(entries) == 0 {
+		return ""
 	}
-	var b strings.Builder
-	defer func() { l.segments++ }()
-	if len(paths) > 0 {
-		if !l.path {
-			b.WriteString("  http-request set-var(txn.mlb_path) path\n")
-			l.path = true
-		}
-		find := l.fetch + ",lower,concat(,txn.mlb_path),map_beg(" + l.file("paths", paths) + ")"
-		b.WriteString(useFound(find, " !{ "+l.fetch+" -m sub / }"))
+	before := ""
+	if len(l.files) == 0 {
+		before = "  http-request set-var(txn.mlb_path) path\n"
 	}
-	if len(hosts) > 0 {
-		b.WriteString(useFound(l.fetch+",lower,map("+l.file("hosts", hosts)+")", ""))
+	pairs := make([][2]string, len(entries))
+	for i, e := range entries {
+		pairs[i] = [2]string{e.host + "|" + e.prefix, e.backend}
 	}
-	return b.String()
+	find := l.fetch + ",lower,concat(|,txn.mlb_path),map_beg(" + l.file(strconv.Itoa(len(l.files)), pairs) + ")"
+	return before + useFound(find, " !{ "+l.fetch+" -m sub | }")
 }
 
 // useFound writes the rule that uses the backend that find gives, and else leaves the
@@ -81,8 +70,8 @@ func useFound(find, condition string) string {
 }
 
 // file adds a map file and returns its path.
-func (l *lookups) file(kind string, pairs [][2]string) string {
-	name := "mlb_" + l.name + "_" + kind + "_" + strconv.Itoa(l.segments) + ".map"
+func (l *lookups) file(which string, pairs [][2]string) string {
+	name := "mlb_" + l.name + "_" + which + ".map"
 	slices.SortFunc(pairs, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
 	l.files = append(l.files, haproxy.File{Name: name, Text: mapText(pairs)})
 	return path.Join(l.r.frame.MapDir, name)

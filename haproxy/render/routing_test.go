@@ -188,13 +188,13 @@ func TestD43MapsAndRulesLeadToTheSameService(t *testing.T) {
 				"maps":          run(t, proxies, nil, nil),
 				"--haproxy-map": run(t, proxies, nil, func(f *render.Frame) { f.Map = true }),
 			} {
-				for _, host := range []string{"a.example.com", "B.example.com:80", "c.example.com", "d.example.com", "x", "a.example.com/a", "a.example.com,b.example.com"} {
+				for _, host := range []string{"a.example.com", "B.example.com:80", "c.example.com", "d.example.com", "x", "a.example.com/a", "a.example.com|", "a.example.com|/a", "a.example.com,b.example.com"} {
 					for _, path := range []string{"/", "/a", "/a/b/c", "/b", "/c", "/A", "/ab", "*"} {
 						if got, want := other.plain(t, host, path), rules.plain(t, host, path); got != want {
 							t.Errorf("%s: http %s%s goes to %s, by rules to %s", name, host, path, got, want)
 						}
 						sni, _, _ := strings.Cut(strings.ToLower(host), ":")
-						if strings.ContainsAny(sni, "/,") || path == "*" {
+						if strings.ContainsAny(sni, "/,|") || path == "*" {
 							continue
 						}
 						if got, want := other.tls(t, sni, host, path), rules.tls(t, sni, host, path); got != want {

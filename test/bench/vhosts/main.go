@@ -1,7 +1,7 @@
 // Command vhosts measures what virtual hosts cost: requests per second and latency
 // of a real HAProxy that runs mlb's own configuration, for several numbers of hosts.
 //
-//	vhosts [-sizes 10,1000,5000] [-rounds 11] [-round 1s] [-clients 8] [-rules=true] [-least 0.9]
+//	vhosts [-sizes 10,1000,5000] [-rounds 41] [-round 300ms] [-clients 8] [-rules=true] [-least 0.9]
 //
 // Every HAProxy runs during the whole measurement, and each round asks all of them in
 // turn, so what changes on the machine meanwhile changes all of them. A second
@@ -79,8 +79,8 @@ func parse(args []string, usage io.Writer) (options, error) {
 	flags := flag.NewFlagSet("vhosts", flag.ContinueOnError)
 	flags.SetOutput(usage)
 	sizes := flags.String("sizes", "10,1000,5000", "numbers of virtual hosts, smallest first")
-	flags.IntVar(&o.rounds, "rounds", 11, "rounds")
-	flags.DurationVar(&o.round, "round", time.Second, "how long each HAProxy is measured in a round")
+	flags.IntVar(&o.rounds, "rounds", 41, "rounds")
+	flags.DurationVar(&o.round, "round", 300*time.Millisecond, "how long each HAProxy is measured in a round")
 	flags.IntVar(&o.clients, "clients", 8, "connections that send requests")
 	flags.BoolVar(&o.rules, "rules", true, "measure rules, too")
 	flags.Float64Var(&o.least, "least", 0.9, "share of the requests that the most hosts have to reach")
