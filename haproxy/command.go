@@ -22,7 +22,7 @@ func (st Step) Commands() []string {
 		}
 		return []string{"set server " + target + " weight " + w}
 	case EnableServer:
-		return []string{"set server " + target + " state ready"}
+		return st.enableCommands(target)
 	case DrainServer, RemoveServer:
 		return []string{"set server " + target + " state maint"}
 	}
@@ -37,7 +37,13 @@ func (st Step) addCommands(target string) []string {
 	for _, k := range st.Server.without("disabled", "enabled") {
 		words = append(words, k.String())
 	}
-	commands := []string{strings.Join(words, " ")}
+	return append([]string{strings.Join(words, " ")}, st.enableCommands(target)...)
+}
+
+// enableCommands starts the server's checks and puts it into rotation, which may be
+// half done: HAProxy takes both again.
+func (st Step) enableCommands(target string) []string {
+	var commands []string
 	if _, ok := st.Server.Keyword("check"); ok {
 		commands = append(commands, "enable health "+target)
 	}

@@ -150,7 +150,7 @@ func (st Step) apply(s Server) Server {
 	switch st.Kind {
 	case SetAddress:
 		s.Address = st.Server.Address
-		return s.rewritten()
+		return s.Effective()
 	case SetWeight:
 		w, ok := st.Server.Keyword("weight")
 		if !ok {

@@ -122,17 +122,18 @@ func (s Server) without(names ...string) []Keyword {
 func (s Server) with(name, args string) Server {
 	s.Keywords = mergeKeywords(s.Keywords, []Keyword{{Name: name, Args: args}})
 	slices.SortStableFunc(s.Keywords, func(a, b Keyword) int { return cmp.Compare(a.Name, b.Name) })
-	return s.rewritten()
+	return s.Effective()
 }
 
 // cut returns a copy without the keyword.
 func (s Server) cut(name string) Server {
 	s.Keywords = s.without(name)
-	return s.rewritten()
+	return s.Effective()
 }
 
-// rewritten returns a copy whose Line is made anew from the effective keywords.
-func (s Server) rewritten() Server {
+// Effective returns a copy whose Line is made anew from the effective keywords, so that
+// it says the same in any section.
+func (s Server) Effective() Server {
 	var b strings.Builder
 	b.WriteString("  server ")
 	b.WriteString(joinWords([]string{s.Name, s.Address}))

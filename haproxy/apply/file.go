@@ -65,6 +65,7 @@ func (l *Loop) writeRunning() {
 		text = l.running.Text()
 	}
 	if text == l.written {
+		l.forgetAdded()
 		return
 	}
 	previous, err := write(nil, l.cfg.File, text)
@@ -74,5 +75,6 @@ func (l *Loop) writeRunning() {
 		return
 	}
 	l.written = text
+	l.forgetAdded()
 	l.keep(previous)
 }

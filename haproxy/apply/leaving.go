@@ -110,9 +110,9 @@ func (t *leaving) commands(st haproxy.Step) []string {
 	return st.Commands()
 }
 
-// leave takes a server that no text knows out of rotation and lets it leave.
-func (l *Loop) leave(ctx context.Context, s runtime.ServerState) {
-	server := haproxy.Server{Name: s.Name}
+// leave takes a server that no text knows out of rotation and lets it leave. Its line
+// may be known from the note of added servers; else server has but a name.
+func (l *Loop) leave(ctx context.Context, s runtime.ServerState, server haproxy.Server) {
 	st := haproxy.Step{Kind: haproxy.RemoveServer, Backend: s.Backend, Server: server}
 	if _, err := l.socket.Execute(ctx, st.Commands()); err != nil {
 		l.log.Warn("server not taken out of rotation", zap.String("backend", s.Backend), zap.String("server", s.Name), zap.Error(err))

@@ -99,8 +99,8 @@ func (l *Loop) parseFile() (haproxy.Config, error) {
 	return config, nil
 }
 
-// reconcile makes running say what HAProxy has. Servers that no text knows are on
-// their way out.
+// reconcile makes running say what HAProxy has. Servers that neither the text nor the
+// note of added servers knows are on their way out.
 func (l *Loop) reconcile(ctx context.Context) error {
 	if l.socket == nil {
 		return nil
@@ -110,10 +110,20 @@ func (l *Loop) reconcile(ctx context.Context) error {
 		return fmt.Errorf("read servers: %w", err)
 	}
 	actual, unknown := actualServers(l.running, states)
-	l.running = actual
+	added := l.readAdded()
+	var steps []haproxy.Step
 	for _, s := range unknown {
-		l.leave(ctx, s)
+		server, noted := added[s.Backend+"/"+s.Name]
+		switch {
+		case !noted || !sameAddress(server.Address, s):
+			l.leave(ctx, s, haproxy.Server{Name: s.Name})
+		case held(s) == server.Ready(): // it has begun to leave, or its adding was cut short
+			l.leave(ctx, s, server)
+		default:
+			steps = append(steps, haproxy.Step{Kind: haproxy.AddServer, Backend: s.Backend, Server: server})
+		}
 	}
+	l.running = actual.After(steps)
 	return nil
 }
 
@@ -266,6 +276,7 @@ func (l *Loop) loadedNow(ctx context.Context, d Desired, config haproxy.Config) 
 	if err := l.writeLoaded(d); err != nil {
 		l.log.Error("state not written", zap.Error(err))
 	}
+	l.forgetAdded()
 	if err := l.reconcile(ctx); err != nil {
 		l.log.Warn("servers not read back", zap.Error(err))
 	}

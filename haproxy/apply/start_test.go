@@ -70,6 +70,8 @@ func TestLiveHAProxyIsAdopted(t *testing.T) {
 		"nothing to do for the same text":              {[][]string{{a, b}}, nil, apply.MethodNone, []string{a, b}},
 		"endpoints that changed meanwhile are steps":   {[][]string{{a, b}}, nil, apply.MethodRuntime, []string{b, c}},
 		"death before the file followed a drain":       {[][]string{{a, b}, {a, b + " disabled"}}, nil, apply.MethodNone, []string{a, b + " disabled"}},
+		"death before the file followed an addition":   {[][]string{{a}, {a, b}}, nil, apply.MethodNone, []string{a, b}},
+		"the same, and more servers are wanted":        {[][]string{{a}, {a, b}}, nil, apply.MethodRuntime, []string{a, b, c}},
 		"death between the rename and the reload":      {[][]string{{a}}, (*rig).renameOnly, apply.MethodReload, []string{a, b}},
 		"death after the reload, and back again":       {[][]string{{a}}, (*rig).reloadOnly, apply.MethodReload, []string{a}},
 		"a reload when the file is gone":               {[][]string{{a}}, (*rig).removeFile, apply.MethodReload, []string{a}},
@@ -170,6 +172,9 @@ func TestServerThatNoTextKnowsLeavesAnAdoptedHAProxy(t *testing.T) {
 	a, b := target(t, "a"), target(t, "b")
 	r := newRig(t)
 	r.die(t, text(proxy("s", r.bind, a)), text(proxy("s", r.bind, a, b)))
+	if err := os.Remove(filepath.Join(r.dir, "added.cfg")); err != nil {
+		t.Fatal(err)
+	}
 	r.run(t, nil)
 	r.apply(t, apply.MethodNone, proxy("s", r.bind, a))
 	r.awaitServers(t, "s/a ready")

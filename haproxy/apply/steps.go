@@ -34,6 +34,7 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 	if len(doable) == 0 {
 		return reasons
 	}
+	l.noteAdded(doable)
 	answers, err := l.socket.Execute(ctx, commands)
 	if err != nil {
 		l.log.Warn("runtime commands not completed", zap.Error(err))

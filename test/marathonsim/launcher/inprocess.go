@@ -3,6 +3,7 @@ package launcher
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ const HeaderTask = "X-Task"
 //
 // HTTP: every path answers 200 with the task in the header X-Task and a body of
 // "key: value" lines (task, app, version, agent, port, method, path, host, and
-// each X-Forwarded-… header). The query "sleep=250ms" delays the answer,
+// each X-Forwarded-… header), once the body has been read. The query "sleep=250ms" delays the answer,
 // "status=503" changes the status, "header=Name:value" adds a header, "bytes=1000"
 // appends so many bytes.
 //
@@ -43,6 +44,9 @@ func (p InProcess) Start(_ context.Context, t Task) (Process, error) {
 // describe writes who answered what.
 func describe(w http.ResponseWriter, r *http.Request, t Task, more []string) {
 	query := r.URL.Query()
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		return
+	}
 	if d, err := time.ParseDuration(query.Get("sleep")); err == nil {
 		timer := time.NewTimer(d)
 		defer timer.Stop()

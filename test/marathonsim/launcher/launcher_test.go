@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -177,30 +178,29 @@ func TestInProcessStopsAcceptingAndFinishesRequests(t *testing.T) {
 	spec := task(t)
 	p := start(t, launcher.InProcess{}, spec)
 	got := make(chan error, 1)
-	conn := make(chan struct{})
+	served := make(chan struct{})
 	go func() {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+addr(spec)+"/?sleep=200ms", http.NoBody)
+		// The task asks for the body when it serves the request.
+		trace := &httptrace.ClientTrace{Got100Continue: func() { close(served) }}
+		r, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), trace), http.MethodPost,
+			"http://"+addr(spec)+"/?sleep=200ms", strings.NewReader("body"))
 		if err != nil {
 			got <- err
 			return
 		}
-		tr := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, a string) (net.Conn, error) {
-			var d net.Dialer
-			c, dialErr := d.DialContext(ctx, network, a)
-			return &firstWrite{Conn: c, done: conn}, dialErr
-		}}
-		response, err := tr.RoundTrip(r)
+		r.Header.Set("Expect", "100-continue")
+		response, err := (&http.Transport{DisableKeepAlives: true, ExpectContinueTimeout: deadline}).RoundTrip(r)
 		if err == nil {
 			_, err = io.ReadAll(response.Body)
 			_ = response.Body.Close()
 		}
 		got <- err
 	}()
-	<-conn
-	eventually(t, func(ctx context.Context) error { // the request is being served
-		_, _, err := fetch(ctx, "GET", "http://"+addr(spec)+"/", "")
-		return err
-	})
+	select {
+	case <-served:
+	case err := <-got:
+		t.Fatalf("the request ended before it was served: %v", err)
+	}
 	p.Stop(deadline)
 	if err := <-got; err != nil {
 		t.Errorf("the running request: %v", err)
@@ -211,21 +211,6 @@ func TestInProcessStopsAcceptingAndFinishesRequests(t *testing.T) {
 	if _, _, err := fetch(t.Context(), "GET", "http://"+addr(spec), ""); err == nil {
 		t.Error("the stopped task answers")
 	}
-}
-
-// firstWrite closes done when the request has been sent.
-type firstWrite struct {
-	net.Conn
-	done chan struct{}
-}
-
-func (f *firstWrite) Write(b []byte) (int, error) {
-	n, err := f.Conn.Write(b)
-	if f.done != nil {
-		close(f.done)
-		f.done = nil
-	}
-	return n, err
 }
 
 func TestCommandGetsItsEnvironmentAndIsKilledWholly(t *testing.T) {
