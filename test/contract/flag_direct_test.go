@@ -105,12 +105,6 @@ func grouped(group string, pairs ...string) map[string]string {
 	return labels
 }
 
-// theirs starts an HAProxy in the background, or reloads it.
-const theirs = `if [ -f pid ]; then exec kill -USR2 $(cat pid); fi
-setsid haproxy -W -S "$PWD/master.sock" -f "$PWD/haproxy.cfg" </dev/null >/dev/null 2>&1 &
-echo $! >pid
-`
-
 // directStage shows the updater alone: its files and its reload command.
 func directStage() stage {
 	return stage{
@@ -122,7 +116,7 @@ func directStage() stage {
 				apps:   []app{{id: "/once", ports: []int{10100}, labels: grouped("once", "HAPROXY_0_VHOST", "once.example")}},
 				show: func(t *testing.T, s scene) {
 					b := newUpdater(t, s.cluster.Masters(), "once")
-					args := []string{"--haproxy-map", "-c/bin/sh " + script(t, b, "reload.sh", theirs)}
+					args := []string{"--haproxy-map", "-c/bin/sh " + script(t, b, "reload.sh", balancer.ReloadScript)}
 					pass(t, b, args...).wants(t, 0)
 					expect(t, b.Web("once.example", "/"), by("/once"))
 					if got := content(t, b, "domain2backend.map"); !strings.Contains(got, "once.example once_10100\n") {
@@ -154,7 +148,7 @@ func directStage() stage {
 				covers: []string{"D45"},
 				show: func(t *testing.T, s scene) {
 					b := newUpdater(t, s.cluster.Masters(), "nobody")
-					count := script(t, b, "count.sh", "echo run >>runs\n"+theirs)
+					count := script(t, b, "count.sh", "echo run >>runs\n"+balancer.ReloadScript)
 					reload := []string{"-c", count, "--reload-interval", "30"} // one run, until it is seen
 					pass(t, b, reload...).wants(t, 0)
 					wantMode(t, b.Path("haproxy.cfg"), 0o640)
@@ -252,7 +246,7 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 func showsThatTheUpdaterStays(t *testing.T, s scene) {
 	t.Helper()
 	b := newUpdater(t, s.cluster.Masters(), "stays")
-	b.Args = []string{"--dont-bind-http-https", "-s", "-c", "/bin/sh " + script(t, b, "reload.sh", theirs)}
+	b.Args = []string{"--dont-bind-http-https", "-s", "-c", "/bin/sh " + script(t, b, "reload.sh", balancer.ReloadScript)}
 	follows := start(t, updater(t, b, b.Line()[1:]...))
 	expect(t, b.Port(10101, "/"), by("/stays"))
 	follows.signal(t, syscall.SIGHUP)

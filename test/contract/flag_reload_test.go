@@ -12,7 +12,7 @@ import (
 )
 
 // alone lets a command run where no process of others is seen, so that no HAProxy of
-// theirs is taken for a new one. It skips the test where that is not possible.
+// others is taken for a new one. It skips the test where that is not possible.
 func alone(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
 	t.Helper()
 	isolate := func(words ...string) *exec.Cmd {
@@ -44,7 +44,7 @@ func retryBehaviours() []behaviour {
 				"one":                        {"1", "", 1},
 				"none is one":                {"0", "", 1},
 				"what fails is not repeated": {"3", "exit 1\n", 1}, // in this pass
-				"a new HAProxy is enough":    {"5", "[ $(wc -l <runs) -ge 2 ] || exit 0\n" + theirs, 2},
+				"a new HAProxy is enough":    {"5", "[ $(wc -l <runs) -ge 2 ] || exit 0\n" + balancer.ReloadScript, 2},
 			} {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()

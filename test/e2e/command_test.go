@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	shared "mlb/test/balancer"
 )
 
 // script writes a shell script into the balancer's folder, which it notes each run
@@ -29,12 +31,6 @@ func (b *balancer) runs(t *testing.T) int {
 	return strings.Count(string(text), "run")
 }
 
-// theirs runs an HAProxy in the background, or reloads it.
-const theirs = `if [ -f pid ]; then exec kill -USR2 $(cat pid); fi
-setsid haproxy -W -S "$PWD/master.sock" -f "$PWD/haproxy.cfg" </dev/null >/dev/null 2>&1 &
-echo $! >pid
-`
-
 // Flags without a mode are one pass for an HAProxy that somebody else runs
 // (contract 1.1).
 func TestOnePassReloadsByCommand(t *testing.T) {
@@ -43,7 +39,7 @@ func TestOnePassReloadsByCommand(t *testing.T) {
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := newBalancer(t, "external", c.Masters(), "--dont-bind-http-https")
 	b.mode = "once"
-	b.args = append(b.args, "--command", "/bin/sh "+b.script(t, theirs))
+	b.args = append(b.args, "--command", "/bin/sh "+b.script(t, shared.ReloadScript))
 	pass := func() {
 		b.start(t)
 		if status := b.wait(t); status != 0 {
@@ -77,7 +73,7 @@ func TestRuntimeSocketOfAForeignHAProxy(t *testing.T) {
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := newBalancer(t, "external", c.Masters(), "--dont-bind-http-https", "--sse")
 	b.mode = "once"
-	b.args = append(b.args, "--command", b.script(t, theirs), "--runtime-socket", b.path("master.sock"))
+	b.args = append(b.args, "--command", b.script(t, shared.ReloadScript), "--runtime-socket", b.path("master.sock"))
 	must(t, os.WriteFile(b.path("haproxy.cfg"), []byte("listen first\n  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n  bind "+b.host+":7\n"), 0o600))
 	run := b.prepare(t.Context())
 	run.Path, run.Args = b.path("reload.sh"), []string{"reload.sh"}

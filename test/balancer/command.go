@@ -1,0 +1,22 @@
+package balancer
+
+// ReloadScript is a user's reload command, for sh in an own folder: it runs an HAProxy
+// in the background, or reloads it, and ends when the new worker is there. A signal that
+// meets a master in its reload may be lost, so whoever reloads again must have waited.
+const ReloadScript = `children() { cat /proc/$(cat pid)/task/*/children; }
+before=
+if [ -f pid ]; then
+  before=$(children)
+  kill -USR2 $(cat pid)
+else
+  setsid haproxy -W -S "$PWD/master.sock" -f "$PWD/haproxy.cfg" </dev/null >/dev/null 2>&1 &
+  echo $! >pid
+fi
+for i in $(seq 200); do
+  for child in $(children); do
+    case " $before " in *" $child "*) ;; *) exit 0 ;; esac
+  done
+  sleep 0.05
+done
+exit 1
+`
