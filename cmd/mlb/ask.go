@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -29,7 +30,7 @@ const askTimeout = 5 * time.Second
 func askHealth(ctx context.Context, args []string, stdout io.Writer) error {
 	flags, dir := askFlags("mlb health")
 	ready := flags.Bool("ready", false, "ask for readiness instead of liveness")
-	if done, err := parseAsk(flags, args, stdout); done {
+	if done, err := parseWords(flags, "", args, stdout); done {
 		return err
 	}
 	path := "/_mlb/live"
@@ -43,7 +44,7 @@ func askHealth(ctx context.Context, args []string, stdout io.Writer) error {
 // It does not wait for the reload.
 func askReload(ctx context.Context, args []string, stdout io.Writer) error {
 	flags, dir := askFlags("mlb reload")
-	if done, err := parseAsk(flags, args, stdout); done {
+	if done, err := parseWords(flags, "", args, stdout); done {
 		return err
 	}
 	return ask(ctx, *dir, http.MethodPost, "/_mlb/reload", stdout)
@@ -55,20 +56,23 @@ func askFlags(name string) (flags *pflag.FlagSet, dir *string) {
 	return flags, flags.String("socket-dir", orElse(os.Getenv(socketVariable), defaultSocketDir), "folder of the sockets")
 }
 
-// parseAsk reads the flags of a question. It is done if they ask for help or are wrong.
-func parseAsk(flags *pflag.FlagSet, args []string, stdout io.Writer) (done bool, err error) {
+// parseWords reads the flags and words of a command that has flags of its own. It is
+// done if they ask for help, which it prints, or are wrong. words is how the help
+// calls the words; empty if there may be none.
+func parseWords(flags *pflag.FlagSet, words string, args []string, stdout io.Writer) (done bool, err error) {
 	flags.SetOutput(stdout)
-	flags.Usage = func() { _, _ = fmt.Fprintf(stdout, "usage: %s [FLAGS]\n%s", flags.Name(), flags.FlagUsages()) }
+	flags.Usage = func() {
+		_, _ = fmt.Fprintln(stdout, strings.TrimSpace("usage: "+flags.Name()+" [FLAGS] "+words)+"\n"+strings.TrimSuffix(flags.FlagUsages(), "\n"))
+	}
 	switch err := flags.Parse(args); {
-	case err == nil && flags.NArg() > 0:
-		return true, usageError(fmt.Errorf("unexpected word %q", flags.Arg(0)))
-	case err == nil:
-		return false, nil
 	case errors.Is(err, pflag.ErrHelp):
 		return true, nil
-	default:
-		return true, usageError(err)
+	case err != nil:
+		return true, usageError(fmt.Errorf("%s: %w", flags.Name(), err))
+	case words == "" && flags.NArg() > 0:
+		return true, usageError(fmt.Errorf("%s: unexpected word %q", flags.Name(), flags.Arg(0)))
 	}
+	return false, nil
 }
 
 // ask sends one request to the mlb whose socket is in dir and prints the answer. It

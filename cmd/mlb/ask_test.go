@@ -16,6 +16,9 @@ func TestQuestionsToARunningInstance(t *testing.T) {
 		stderr string
 	}{
 		"help is no mistake":          {[]string{"mlb", "health", "--help"}, 0, "usage: mlb health", ""},
+		"so it is of templates":       {[]string{"mlb", "templates", "--help"}, 0, "usage: mlb templates [FLAGS] [TEMPLATE ...]\n", ""},
+		"and of the demo":             {[]string{"mlb", "demo", "-h"}, 0, "usage: mlb demo [FLAGS]\n", ""},
+		"a flag that there is not":    {[]string{"mlb", "templates", "--nope"}, 2, "", "mlb templates: unknown flag: --nope"},
 		"the script's help is its":    {[]string{"reload_haproxy.sh", "-h"}, 0, "usage: mlb reload", ""},
 		"a stray word is one":         {[]string{"mlb", "reload", "now"}, 2, "", `unexpected word "now"`},
 		"an unknown flag is one":      {[]string{"mlb", "reload", "--nope"}, 2, "", "unknown flag: --nope"},

@@ -19,17 +19,11 @@ import (
 // interrupt ends it early, which is no error.
 func demo(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags := pflag.NewFlagSet("mlb demo", pflag.ContinueOnError)
-	flags.SetOutput(stderr)
 	keep := flags.Bool("keep", false, "leave everything running until Ctrl-C, for your own commands")
 	network := flags.String("network", "127.71.0", "first three numbers of the loopback addresses to use")
 	verbose := flags.Bool("verbose", false, "show the balancers' logs")
-	if err := flags.Parse(args); errors.Is(err, pflag.ErrHelp) {
-		return nil
-	} else if err != nil {
-		return usageError(err)
-	}
-	if flags.NArg() > 0 {
-		return usageError(fmt.Errorf("demo takes no words: %q", flags.Arg(0)))
+	if done, err := parseWords(flags, "", args, stdout); done {
+		return err
 	}
 	if a, err := netip.ParseAddr(*network + ".0"); err != nil || !a.IsLoopback() {
 		return usageError(fmt.Errorf("--network %q: want the beginning of a loopback address, such as 127.71.0", *network))

@@ -27,9 +27,9 @@ type templateQuestion struct {
 
 // showTemplates lists the templates, prints their texts or writes them as files.
 func showTemplates(cfg Config, stdout io.Writer) error {
-	question, err := readTemplateQuestion(cfg.Args)
-	if err != nil {
-		return usageError(err)
+	question, done, err := readTemplateQuestion(cfg.Args, stdout)
+	if done {
+		return err
 	}
 	all, err := effectiveTemplates(cfg)
 	if err != nil {
@@ -59,16 +59,14 @@ func showTemplates(cfg Config, stdout io.Writer) error {
 }
 
 // readTemplateQuestion reads the words after "templates". Names may have the prefix
-// HAPROXY_ and any case.
-func readTemplateQuestion(args []string) (templateQuestion, error) {
-	var q templateQuestion
+// HAPROXY_ and any case. It is done if they ask for help or are wrong.
+func readTemplateQuestion(args []string, stdout io.Writer) (q templateQuestion, done bool, err error) {
 	flags := pflag.NewFlagSet("mlb templates", pflag.ContinueOnError)
-	flags.Usage = func() {}
 	all := flags.Bool("all", false, "print the texts of all templates")
 	flags.BoolVar(&q.own, "default", false, "mlb's own texts, whatever replaces them here")
 	flags.StringVar(&q.dir, "dir", "", "write each text as a file in this folder, unless the file is there")
-	if err := flags.Parse(args); err != nil {
-		return q, fmt.Errorf("mlb templates: %w\n%s", err, strings.TrimSuffix(flags.FlagUsages(), "\n"))
+	if done, err := parseWords(flags, "[TEMPLATE ...]", args, stdout); done {
+		return q, true, err
 	}
 	var errs []error
 	for _, arg := range flags.Args() {
@@ -82,7 +80,10 @@ func readTemplateQuestion(args []string) (templateQuestion, error) {
 		errs = append(errs, errors.New("mlb templates: --all or names, not both"))
 	}
 	q.texts = *all || q.own || len(q.names) > 0
-	return q, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return q, true, usageError(err)
+	}
+	return q, false, nil
 }
 
 // listTemplates prints a line for each template.
