@@ -17,7 +17,7 @@ const vhost = "test-worldpress.example.com"
 // stopDelay is how long a task goes on serving after it was told to end, as programs
 // do. It is what mlb has to hear of it, also on a machine with much else to do; real
 // tasks have several seconds.
-const stopDelay = time.Second
+const stopDelay = 2 * time.Second
 
 // cluster starts three masters whose tasks are servers in this process.
 func cluster(t *testing.T) *marathonsim.Cluster {
