@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -84,15 +85,26 @@ func Listen(tb testing.TB) net.Listener {
 	return l
 }
 
-// FreeAddr returns an address with a port that was free a moment ago. As the host
-// is the test's own, nobody else will take it.
+// FreeAddr returns an address with a port that was free a moment ago. As the host is
+// the test's own and the port none that the kernel gives to outgoing connections
+// (ip(7), ip_local_port_range), nobody else will take it.
 func FreeAddr(tb testing.TB) string {
 	tb.Helper()
-	l := Listen(tb)
-	if err := l.Close(); err != nil {
-		tb.Fatal(err)
+	var lc net.ListenConfig
+	for {
+		addr := net.JoinHostPort(Host(tb), strconv.Itoa(10000+rand.IntN(20000)))
+		l, err := lc.Listen(tb.Context(), "tcp4", addr)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err == nil {
+			err = l.Close()
+		}
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return addr
 	}
-	return l.Addr().String()
 }
 
 // Eventually waits until ok returns true and fails the test after [Deadline].
