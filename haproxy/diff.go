@@ -12,12 +12,12 @@ import (
 
 // Diff compares the configuration that HAProxy of version v runs with the one
 // that it should run. Properties: a HAProxy in state running given the plan's
-// steps is in state running.After(steps); Diff(running.After(steps), desired)
-// has no steps; Diff(x, x) is empty; the order of sections' servers does not
+// steps is in state running.After(steps).AfterMaps(maps); Diff of that and desired
+// has neither; Diff(x, x) is empty; the order of sections' servers does not
 // matter; no step leaves a backend without a ready server that had one before
 // and has one after.
 func Diff(running, desired Config, v Version) Plan {
-	d := differ{version: v, running: running}
+	d := differ{version: v, running: running, desired: desired}
 	d.sections(running, desired)
 	d.files(running.Files, desired.Files)
 	slices.SortFunc(d.plan.Steps, compareSteps)
@@ -29,6 +29,7 @@ func Diff(running, desired Config, v Version) Plan {
 type differ struct {
 	version    Version
 	running    Config
+	desired    Config
 	references map[string]string // made when it is first needed
 
 	defaults      [2]*string // the defaults that sameDefaults compared last

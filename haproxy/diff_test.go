@@ -322,8 +322,8 @@ func TestDiffOfFiles(t *testing.T) {
 		"equal files need nothing, in any order": {
 			running: []haproxy.File{file("a", "1"), file("b", "2")}, desired: []haproxy.File{file("b", "2"), file("a", "1")},
 		},
-		"another text is a reload": {
-			running: []haproxy.File{file("a", "1")}, desired: []haproxy.File{file("a", "2")}, want: []string{"file a changed"},
+		"another text of a file that nothing reads needs nothing of HAProxy": {
+			running: []haproxy.File{file("a", "1")}, desired: []haproxy.File{file("a", "2")},
 		},
 		"a new file and one that goes are reloads": {
 			running: []haproxy.File{file("a", "")}, desired: []haproxy.File{file("b", "")},
@@ -346,6 +346,67 @@ func TestDiffOfFiles(t *testing.T) {
 			}
 			if diff := cmp.Diff(running.Files, running.After(plan.Steps).Files); diff != "" {
 				t.Errorf("files after steps (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestDiffOfMaps(t *testing.T) {
+	t.Parallel()
+	const (
+		reads  = "frontend f\n  use_backend %[var(x)] if { req.fhdr(host),lower,map_beg(/d/m.map),set-var(x) -m found }\n"
+		twice  = "frontend f\n  use_backend %[hdr(host),map(/d/m.map)]\nfrontend g\n  use_backend %[hdr(host),map_str(/d/m.map,a)]\n"
+		listed = "frontend f\n  use_backend a if { hdr(host) -f /d/m.map }\n"
+		suffix = "frontend f\n  use_backend %[hdr(host),map_end(/d/m.map)]\n"
+		ab     = "backend a\nbackend b\n"
+	)
+	for name, tt := range map[string]struct {
+		running, desired string
+		from, to         string
+		commands         []string
+		why              string
+	}{
+		"entries come, change and go, in this order": {
+			reads + ab, reads + ab, "1| a\n2| a\n3| a\n", "0| b\n2| b\n3| a\n",
+			[]string{"del map /d/m.map 0|", "add map /d/m.map 0| b", "set map /d/m.map 2| b", "del map /d/m.map 1|"},
+			"",
+		},
+		"two sections may read it":        {twice + ab, twice + ab, "1 a\n", "1 b\n", []string{"set map /d/m.map 1 b"}, ""},
+		"another order is no difference":  {reads + ab, reads + ab, "1 a\n2 b\n", "2 b\n1 a\n", nil, ""},
+		"a backend that is new":           {reads + ab, reads + ab + "backend c\n", "1 a\n", "1 c\n", nil, "leads from 1 to c, which does not run yet"},
+		"a reader that changes, too":      {reads + ab, reads + "  http-request deny\n" + ab, "1 a\n", "", nil, "is read in another way"},
+		"a reader that is new":            {ab, reads + ab, "1 a\n", "2 a\n", nil, "is read in another way"},
+		"a list":                          {listed + ab, listed + ab, "1 a\n", "2 a\n", nil, "is read by more than plain look-ups"},
+		"a map in which the order counts": {suffix + ab, suffix + ab, "1 a\n", "2 a\n", nil, "is read by more than plain look-ups"},
+		"a key that stands twice":         {reads + ab, reads + ab, "1 a\n1 b\n", "1 a\n", nil, "is no map of plain entries"},
+		"a line that is no entry":         {reads + ab, reads + ab, "1 a\n", "1 a b\n", nil, "is no map of plain entries"},
+		"a comment":                       {reads + ab, reads + ab, "1 a\n", "#1 a\n", nil, "is no map of plain entries"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			running := parse(t, tt.running).WithFiles([]haproxy.File{{Name: "m.map", Text: tt.from}})
+			desired := parse(t, tt.desired).WithFiles([]haproxy.File{{Name: "m.map", Text: tt.to}})
+			plan := haproxy.Diff(running, desired, version(2, 6))
+			var commands []string
+			for _, m := range plan.Maps {
+				for _, e := range m.Entries {
+					commands = append(commands, e.Commands("/d/"+m.File)...)
+				}
+			}
+			if diff := cmp.Diff(tt.commands, commands); diff != "" {
+				t.Errorf("commands (-want +got):\n%s", diff)
+			}
+			var why string
+			for _, r := range plan.Reasons {
+				if r.Code == haproxy.ReasonMapChanged {
+					why = strings.TrimPrefix(r.Detail, "file m.map ")
+				}
+			}
+			if why != tt.why {
+				t.Errorf("reason %q, want %q", why, tt.why)
+			}
+			if again := haproxy.Diff(running.After(plan.Steps).AfterMaps(plan.Maps), desired, version(2, 6)); len(again.Steps)+len(again.Maps) > 0 {
+				t.Errorf("after the plan: %+v", again)
 			}
 		})
 	}

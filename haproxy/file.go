@@ -22,7 +22,7 @@ func (c Config) WithFiles(files []File) Config {
 }
 
 // files compares the files of two configurations. HAProxy reads them when it loads
-// its configuration, so what differs needs a reload.
+// its configuration; only entries of maps change at run time.
 func (d *differ) files(running, desired []File) {
 	before := make(map[string]string, len(running))
 	for _, f := range running {
@@ -35,7 +35,12 @@ func (d *differ) files(running, desired []File) {
 		case !ok:
 			d.reason(ReasonMapChanged, "", "file %s is new", f.Name)
 		case text != f.Text:
-			d.reason(ReasonMapChanged, "", "file %s changed", f.Name)
+			step, why := d.mapStep(f.Name, text, f.Text)
+			if why != "" {
+				d.reason(ReasonMapChanged, "", "file %s %s", f.Name, why)
+				continue
+			}
+			d.plan.Maps = append(d.plan.Maps, step)
 		}
 	}
 	for name := range before {

@@ -12,13 +12,17 @@ type Plan struct {
 	// adds capacity first, what takes it away last. They never wait for a
 	// reload.
 	Steps []Step
-	// Reasons say why a reload is needed as well; none means that Steps do it
-	// all. They are sorted and without duplicates.
+	// Maps are runtime updates of maps, by file name. They are done before the first
+	// step that takes capacity away, as they may lead to servers that Steps add and
+	// from those that go.
+	Maps []MapStep
+	// Reasons say why a reload is needed as well; none means that Steps and
+	// Maps do it all. They are sorted and without duplicates.
 	Reasons []Reason
 }
 
 // Empty reports whether there is nothing to do.
-func (p Plan) Empty() bool { return len(p.Steps) == 0 && len(p.Reasons) == 0 }
+func (p Plan) Empty() bool { return len(p.Steps)+len(p.Maps)+len(p.Reasons) == 0 }
 
 // Reason is one cause of a reload.
 type Reason struct {
@@ -99,6 +103,9 @@ func (st Step) rank() int {
 	return 6
 }
 
+// Takes reports whether the step takes a server out of rotation.
+func (st Step) Takes() bool { return st.rank() > Step{Kind: EnableServer}.rank() }
+
 // compareSteps orders steps by what they do, backend and server name, so that
 // equal differences give equal plans.
 func compareSteps(a, b Step) int {
@@ -124,6 +131,18 @@ func (c Config) After(steps []Step) Config {
 		}
 		if mine := byBackend[sec.Name]; len(mine) > 0 {
 			out.Sections[i].Servers = serversAfter(sec.Servers, mine)
+		}
+	}
+	return out
+}
+
+// AfterMaps returns the configuration that runs once the steps are done. A step for a
+// file that is not there changes nothing.
+func (c Config) AfterMaps(steps []MapStep) Config {
+	out := Config{Sections: c.Sections, Files: slices.Clone(c.Files)}
+	for _, st := range steps {
+		if i := slices.IndexFunc(out.Files, func(f File) bool { return f.Name == st.File }); i >= 0 {
+			out.Files[i].Text = st.Text
 		}
 	}
 	return out

@@ -64,17 +64,12 @@ func (l *Loop) writeRunning() {
 	if !haproxy.Diff(l.running, l.wanted, l.version).Empty() {
 		text = l.running.Text()
 	}
-	if text == l.written {
-		l.forgetAdded()
-		return
-	}
-	previous, err := write(nil, l.cfg.File, text)
+	previous, err := l.writeFiles(Desired{Text: text, Files: l.running.Files})
 	if err != nil {
 		l.log.Error("configuration not written, trying again", zap.Error(err))
 		l.flushLater()
 		return
 	}
-	l.written = text
 	l.forgetAdded()
 	l.keep(previous)
 }

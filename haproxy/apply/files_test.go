@@ -46,7 +46,7 @@ func reasonCodes(reasons []haproxy.Reason) []string {
 	return slices.Compact(out)
 }
 
-func TestMapThatChangesIsLoaded(t *testing.T) {
+func TestEntriesOfMapsChangeWithoutAReload(t *testing.T) {
 	t.Parallel()
 	a, b := target(t, "a"), target(t, "b")
 	r := newRig(t)
@@ -54,7 +54,21 @@ func TestMapThatChangesIsLoaded(t *testing.T) {
 	r.applyAs(t, apply.MethodStart, r.mapped("a", a, b))
 	r.awaitAnswers(t, r.bind, "a")
 	r.applyAs(t, apply.MethodNone, r.mapped("a", a, b))
-	result := r.applyAs(t, apply.MethodReload, r.mapped("b", a, b))
+	r.applyAs(t, apply.MethodRuntime, r.mapped("b", a, b))
+	r.awaitAnswers(t, r.bind, "b")
+	d := r.mapped("b", a, b)
+	d.Files[0].Text = "other a\nkey b\n"
+	r.applyAs(t, apply.MethodRuntime, d)
+	r.applyAs(t, apply.MethodNone, d)
+	r.applyAs(t, apply.MethodRuntime, r.mapped("a", a, b))
+	r.awaitAnswers(t, r.bind, "a")
+	haproxytest.Eventually(t, "the file follows", func() bool {
+		text, err := os.ReadFile(filepath.Join(r.dir, "hosts.map"))
+		return err == nil && string(text) == "key a\n"
+	})
+	d = r.mapped("b", a, b)
+	d.Files[0].Text = "key b\nkey a\n" // what a look-up finds then depends on the order
+	result := r.applyAs(t, apply.MethodReload, d)
 	if diff := cmp.Diff([]string{haproxy.ReasonMapChanged}, reasonCodes(result.Reasons)); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
 	}
@@ -109,9 +123,10 @@ func TestAdoptionComparesMaps(t *testing.T) {
 		chosen    string
 		method    string
 	}{
-		"the same map is no reload":                      {chosen: "a", method: apply.MethodNone},
-		"another map is a reload":                        {chosen: "b", method: apply.MethodReload},
-		"a map that may not have been loaded is one too": {meanwhile: "key b\n", chosen: "b", method: apply.MethodReload},
+		"the same map is no reload":                       {chosen: "a", method: apply.MethodNone},
+		"another map is a step":                           {chosen: "b", method: apply.MethodRuntime},
+		"what HAProxy has counts, not what the file says": {meanwhile: "key b\n", chosen: "b", method: apply.MethodRuntime},
+		"if nothing changes, either":                      {meanwhile: "key b\n", chosen: "a", method: apply.MethodNone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -31,12 +31,12 @@ func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
 	plan := haproxy.Diff(l.running, wanted, l.version)
 	result := Result{Method: MethodNone, Plan: plan}
 	reasons := plan.Reasons
-	if n := len(plan.Steps); n > 0 && l.socket == nil {
-		reasons = append(reasons, haproxy.Reason{Code: reasonNoSocket, Detail: fmt.Sprintf("%d changes of servers", n)})
+	if n := len(plan.Steps) + len(plan.Maps); n > 0 && l.socket == nil {
+		reasons = append(reasons, haproxy.Reason{Code: reasonNoSocket, Detail: fmt.Sprintf("%d changes of servers and maps", n)})
 	} else if n > 0 {
 		begin := time.Now()
 		result.Method = MethodRuntime
-		reasons = append(reasons, l.steps(ctx, plan.Steps, &result)...)
+		reasons = append(reasons, l.runtime(ctx, plan, &result)...)
 		result.Runtime = time.Since(begin)
 		l.flushLater()
 	}
@@ -55,6 +55,21 @@ func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
 		return result, nil
 	}
 	return l.load(ctx, d, wanted, result)
+}
+
+// runtime does what a plan says at run time. Maps lead to other servers after those are
+// there, and before others go.
+func (l *Loop) runtime(ctx context.Context, plan haproxy.Plan, r *Result) []haproxy.Reason {
+	if len(plan.Maps) == 0 {
+		return l.steps(ctx, plan.Steps, r)
+	}
+	taking := slices.IndexFunc(plan.Steps, haproxy.Step.Takes)
+	if taking < 0 {
+		taking = len(plan.Steps)
+	}
+	reasons := l.steps(ctx, plan.Steps[:taking], r)
+	reasons = append(reasons, l.maps(ctx, plan.Maps)...)
+	return append(reasons, l.steps(ctx, plan.Steps[taking:], r)...)
 }
 
 // unreadable answers for a text that cannot even be cut into sections: HAProxy says

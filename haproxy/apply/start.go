@@ -75,15 +75,15 @@ func (l *Loop) learn(ctx context.Context) {
 		return
 	}
 	l.loaded, l.running = loaded, onDisk
-	if err := l.reconcile(ctx); err != nil {
-		l.log.Warn("servers of the adopted haproxy are not known, it will be reloaded", zap.Error(err))
+	if err := errors.Join(l.reconcile(ctx), l.readMaps(ctx)); err != nil {
+		l.log.Warn("servers and maps of the adopted haproxy are not known, it will be reloaded", zap.Error(err))
 		l.running = haproxy.Config{}
 	}
 }
 
 // needsReload reports whether runtime steps alone cannot do what a plan says.
 func (l *Loop) needsReload(p haproxy.Plan) bool {
-	return len(p.Reasons) > 0 || l.socket == nil && len(p.Steps) > 0
+	return len(p.Reasons) > 0 || l.socket == nil && len(p.Steps)+len(p.Maps) > 0
 }
 
 // parseFile reads the configuration file and those that it reads.

@@ -183,6 +183,32 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestParseMap(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		text string
+		want []runtime.MapEntry
+		bad  bool
+	}{
+		"nothing":               {text: "\n"},
+		"entries":               {text: "0x55d0 a.example| a_1\n0x55e0 b|/x b_2\n", want: []runtime.MapEntry{{Key: "a.example|", Value: "a_1"}, {Key: "b|/x", Value: "b_2"}}},
+		"a value with blanks":   {text: "0x1 k a b\n", want: []runtime.MapEntry{{Key: "k", Value: "a b"}}},
+		"what is no entry":      {text: "Unknown map identifier.\n", bad: true},
+		"an entry without more": {text: "0x1 k\n", bad: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := runtime.ParseMap(tt.text)
+			if errors.Is(err, runtime.ErrUnexpectedAnswer) != tt.bad {
+				t.Fatalf("error %v", err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("entries (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func FuzzParseServers(f *testing.F) {
 	f.Add(serversHeader + "3 b 1 a 127.0.0.1 0 0 1 1 75 8 2 0 6 0 0 0 - 1 - 0 0 - - 0\n")
 	f.Add("1\n# srv_id\n1\n")

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -32,6 +33,32 @@ func TestEndpointChangeIsNoReloadAndLosesNoRequest(t *testing.T) {
 	}
 	if after := b.pids(t); len(after) != len(pids) || after[1] != pids[1] {
 		t.Errorf("processes %v, %v before: want the same worker", after, pids)
+	}
+}
+
+func TestVirtualHostComesAndGoesWithoutAReload(t *testing.T) {
+	t.Parallel()
+	c := cluster(t)
+	web := app{id: "/web", port: 10001, instances: 2, labels: map[string]string{"HAPROXY_0_VHOST": "one.example,two.example"}}
+	deploy(t, c, web)
+	b := started(t, c.Masters())
+	exactly(t, c, "/web", 2, b.web("one.example"))
+	before := b.reloads(t)
+	web.labels["HAPROXY_0_VHOST"] = "two.example,three.example"
+	clients := b.web("two.example").begin(t)
+	deploy(t, c, web)
+	simtest.Idle(t, c)
+	exactly(t, c, "/web", 2, b.web("three.example"))
+	eventually(t, "the old host is not served any more", func() error {
+		a, err := get(t.Context(), b.web("one.example").url, "one.example")
+		if err != nil || a.code != http.StatusServiceUnavailable {
+			return fmt.Errorf("%d %w", a.code, err)
+		}
+		return nil
+	})
+	clients.lossless(t)
+	if after := b.reloads(t); after != before {
+		t.Errorf("%v reloads, %v before", after, before)
 	}
 }
 
