@@ -330,7 +330,7 @@ func TestD47HungCommandIsGivenUp(t *testing.T) {
 	t.Parallel()
 	a := target(t, "a")
 	f := newForeign(t, `[ $(wc -l <runs) -lt 2 ] && sleep 1000`)
-	f.command.Timeout = 100 * time.Millisecond
+	f.command.Timeout = 4 * time.Second // the good runs must end in it
 	f.run(t)
 	f.apply(t, apply.MethodDeferred, proxy("s", f.bind, a))
 	f.awaitSync(t)
