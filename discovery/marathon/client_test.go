@@ -221,7 +221,7 @@ func TestASlowMasterIsHeardInTheEnd(t *testing.T) {
 		list("/late")(conn, req)
 	}
 	m := newMaster(t, late)
-	c := newClient(t, marathon.ClientConfig{ConnectTimeout: time.Second, HeaderTimeout: 700 * time.Millisecond, Proxy: direct}, m.url)
+	c := newClient(t, marathon.ClientConfig{ConnectTimeout: 200 * time.Millisecond, HeaderTimeout: 800 * time.Millisecond, Proxy: direct}, m.url)
 	if _, err := c.Apps(t.Context()); err == nil {
 		t.Fatal("the first deadline was not kept")
 	}
