@@ -38,9 +38,9 @@ func TestD14ASilentStreamIsGivenUp(t *testing.T) {
 
 func TestAnyByteKeepsAStreamAlive(t *testing.T) {
 	t.Parallel()
-	beats := slices.Repeat([]string{"\r", "\n"}, 15) // 3 s, twice the limit
+	beats := slices.Repeat([]string{"\r", "\n"}, 30) // 6 s, longer than the limit
 	m := newMaster(t, then(says(streamHead+attached()), slowly(100*time.Millisecond, beats...), says(statusUpdate("/a")), hangs))
-	f := follow(t, far(marathon.StreamConfig{IdleTimeout: 1500 * time.Millisecond}), quick(), m.url)
+	f := follow(t, far(marathon.StreamConfig{IdleTimeout: 4 * time.Second}), quick(), m.url)
 	f.want(t, reconnected(), updated("/a"))
 }
 

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -131,28 +131,22 @@ func (c *Command) once(parent context.Context) error {
 	if err != nil {
 		return fmt.Errorf("pipe of reload command: %w", err)
 	}
-	defer read.Close() //nolint:errcheck // nothing was written
 	cmd.Stdout, cmd.Stderr = write, write
 	begin := time.Now()
 	err = cmd.Start()
 	if closeErr := write.Close(); err == nil && closeErr != nil {
 		c.log.Warn("pipe of the reload command not closed", zap.Error(closeErr))
 	}
+	said := newOutput(read)
 	if err != nil {
 		return &CommandError{Reason: err}
 	}
-	said := make(chan string, 1)
-	go func() { said <- capture(read) }()
 	err = cmd.Wait()
 	if ctx.Err() != nil { // whatever else is in its group
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		err = errors.Join(ctx.Err(), err)
 	}
-	// What goes on in the background keeps its end; it must not be waited for.
-	if deadlineErr := read.SetReadDeadline(time.Now().Add(outputDelay)); deadlineErr != nil {
-		return fmt.Errorf("pipe of reload command: %w", deadlineErr)
-	}
-	output := <-said
+	output := said.await(outputDelay)
 	c.log.Debug("reload command ended", zap.Duration("took", time.Since(begin)), zap.String("output", output), zap.Error(err))
 	if err != nil {
 		return &CommandError{Output: output, Reason: err}
@@ -160,13 +154,45 @@ func (c *Command) once(parent context.Context) error {
 	return nil
 }
 
-// capture reads everything and returns the beginning.
-func capture(r io.Reader) string {
-	var out bytes.Buffer
-	if _, err := io.Copy(&out, io.LimitReader(r, maxOutput)); err == nil {
-		_, _ = io.Copy(io.Discard, r) // it ends with a deadline
+// output reads what a command writes and keeps its beginning. It goes on until the last
+// writer has closed its end: a HAProxy that the command has left in the background must
+// not be ended by what it writes (SIGPIPE).
+type output struct {
+	end chan struct{} // closed after the last byte
+
+	mu   sync.Mutex // guards kept, which the reader fills while the command is waited for
+	kept []byte
+}
+
+func newOutput(from io.ReadCloser) *output {
+	o := &output{end: make(chan struct{})}
+	go func() {
+		defer close(o.end)
+		_, _ = io.Copy(o, from)
+		_ = from.Close() // nothing was written
+	}()
+	return o
+}
+
+// Write keeps the bytes if there is room.
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.kept = append(o.kept, b[:min(len(b), maxOutput-len(o.kept))]...)
+	return len(b), nil
+}
+
+// await returns the beginning of the output, all of it if that ends within the delay.
+func (o *output) await(delay time.Duration) string {
+	wait := time.NewTimer(delay)
+	defer wait.Stop()
+	select {
+	case <-o.end:
+	case <-wait.C:
 	}
-	return strings.ToValidUTF8(out.String(), "?")
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.ToValidUTF8(string(o.kept), "?")
 }
 
 // appears waits until an HAProxy is there that was not before. One that does not last

@@ -91,8 +91,9 @@ func TestD47CommandMayLeaveHAProxyInTheBackground(t *testing.T) {
 	}
 	pid := filepath.Join(dir, "pid")
 	c := process.NewCommand(process.CommandConfig{
-		// Only checking is no HAProxy, whatever its name.
-		Words: shell(program + " -c -f " + config + " && setsid " + program + " -db -f " + config + " & echo $! >" + pid),
+		// Only checking is no HAProxy, whatever its name. The command has ended long
+		// before HAProxy writes.
+		Words: shell("(sleep 1 && " + program + " -c -f " + config + " && setsid " + program + " -db -f " + config + ") & echo $! >" + pid),
 		Runs:  1, Interval: haproxytest.Deadline, Names: []string{filepath.Base(program)},
 	}, zap.NewNop())
 	if err := c.Run(t.Context()); err != nil {

@@ -92,7 +92,7 @@ func FreeAddr(tb testing.TB) string {
 	tb.Helper()
 	var lc net.ListenConfig
 	for {
-		addr := net.JoinHostPort(Host(tb), strconv.Itoa(10000+rand.IntN(20000)))
+		addr := net.JoinHostPort(Host(tb), strconv.Itoa(20000+rand.IntN(10000)))
 		l, err := lc.Listen(tb.Context(), "tcp4", addr)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			continue
