@@ -172,7 +172,7 @@ func (o option) writeManual(b *strings.Builder) {
 
 const manualIntroduction = "# Configuration\n\n" +
 	"mlb reads flags and environment variables; there is no file of settings.\n" +
-	"A flag beats its variable, which beats the default; an empty variable counts as unset.\n" +
+	"A flag beats its variable, which beats the default; an empty variable counts as unset (`HAPROXY_GLOBAL_DEFAULT_OPTIONS` excepted).\n" +
 	"All mistakes are reported at once, and the program ends: status 2 for a wrong command line, status 1 where marathon-lb used it too (no `PORTS`, credentials without a colon, an unknown log level).\n" +
 	"If there are several, the first one's status counts.\n\n" +
 	"## Commands\n\n| Command | What it does |\n|---|---|\n"
