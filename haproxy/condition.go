@@ -47,7 +47,7 @@ func conditioned(words []string, acl string) ([]string, error) {
 	out := slices.Concat(rule, []string{"if", acl})
 	for _, w := range condition[1:] {
 		out = append(out, w)
-		if strings.EqualFold(w, "or") || w == "||" {
+		if isOr(strings.TrimLeft(w, "!")) {
 			out = append(out, acl)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mlb/discovery"
 )
 
 // line checks one line that opens no section.
@@ -143,7 +145,12 @@ func (c *confinement) backendLine(words []string) error {
 	case name == "default-server":
 		return confinedKeywords(parseKeywords(words[1:]), c.Place)
 	case name == "http-check" || name == "tcp-check":
-		return checkRule(words)
+		return c.checkRule(words)
+	case name == "balance":
+		if err := discovery.CheckBalance(words[1:]); err != nil {
+			return refuse("balance: %v", err)
+		}
+		return nil
 	case name == "stick":
 		if i := slices.Index(words, "table"); i > 0 && (i+1 == len(words) || words[i+1] != c.Backend) {
 			return refuse("stick table of another section")
@@ -155,14 +162,17 @@ func (c *confinement) backendLine(words []string) error {
 	return nil
 }
 
-// checkRule keeps a health check on IP addresses.
-func checkRule(words []string) error {
+// checkRule keeps a health check on IP addresses of others.
+func (c *confinement) checkRule(words []string) error {
 	if len(words) < 2 || words[1] != "connect" {
 		return nil
 	}
 	for i, w := range words[2:] {
 		if w == "addr" && (i+3 >= len(words) || !literalHost(words[i+3])) {
 			return refuse("%s connect to another address than an IP address", words[0])
+		}
+		if w == "addr" && onBalancer(words[i+3], c.Place) {
+			return refuse("%s connect to %q, which leads to the balancer itself", words[0], words[i+3])
 		}
 	}
 	return nil

@@ -53,13 +53,15 @@ func confinedServer(words []string, p Place) error {
 	return confinedKeywords(s.Keywords, p)
 }
 
-// onBalancer reports whether an address leads to the machine of HAProxy, where
+// onBalancer reports whether an address, with or without a port, leads to the machine of HAProxy, where
 // interfaces trust it, without being a task's. The unspecified address stands for
 // whatever the client asked for.
 func onBalancer(address string, p Place) bool {
-	at, err := netip.ParseAddrPort(address)
-	ip := at.Addr().Unmap()
-	if err != nil || ip.IsUnspecified() {
+	ip, err := netip.ParseAddr(strings.Trim(address, "[]"))
+	if at, portErr := netip.ParseAddrPort(address); portErr == nil {
+		ip, err = at.Addr(), nil
+	}
+	if ip = ip.Unmap(); err != nil || ip.IsUnspecified() {
 		return true
 	}
 	local := ip.IsLoopback() || ip.IsLinkLocalUnicast() || ip.IsMulticast()
@@ -83,6 +85,8 @@ func confinedKeywords(keywords []Keyword, p Place) error {
 				return refuse("server option %s with a variable", k.Name)
 			case slices.Contains(addressKeywords(), k.Name) && !literalHost(w):
 				return refuse("server option %s %q (wanted: IP address)", k.Name, w)
+			case slices.Contains(addressKeywords(), k.Name) && k.Name != "source" && onBalancer(w, p):
+				return refuse("server option %s %q leads to the balancer itself", k.Name, w)
 			}
 			if err := confinedSamples(w, p, false); err != nil {
 				return fmt.Errorf("server option %s: %w", k.Name, err)

@@ -17,6 +17,12 @@ func (c *confinement) collect(words []string) {
 // sharedLine checks a line among the rules of other services: conditions with names
 // of the service's own, and rules that concern its own requests only.
 func (c *confinement) sharedLine(words []string) error {
+	for i, w := range words {
+		// As a converter it acts on every request for which the line is looked at.
+		if i != 1 && strings.Contains(w, "set-var") {
+			return refuse("%q among the rules of other services", w)
+		}
+	}
 	switch words[0] {
 	case "acl":
 		return c.sharedCondition(words)
@@ -110,8 +116,11 @@ func (c *confinement) ownName(name string) bool {
 		return true
 	}
 	word, rest, _ := strings.Cut(name, "_")
+	if word == "host" || word == "auth" || word == "app" {
+		return false // another service's condition may be called so (render's keepApart)
+	}
 	if rest == c.Backend && word != "" {
-		return word != "host" && word != "auth" && word != "app"
+		return true
 	}
 	i := strings.LastIndexByte(name, '_')
 	return i > 0 && name[:i] == c.Backend && i+1 < len(name) && !isNumber(name[i+1:])
@@ -135,17 +144,16 @@ func (c *confinement) scoped(words, condition []string) error {
 func (c *confinement) everyBranch(terms []string) bool {
 	own, negated := false, false
 	for i := 0; i < len(terms); i++ {
-		term := terms[i]
-		if strings.EqualFold(term, "or") || term == "||" {
+		// HAProxy takes the exclamation marks off before it looks for "or".
+		term := strings.TrimLeft(terms[i], "!")
+		if isOr(term) {
 			if !own {
 				return false
 			}
 			own, negated = false, false
 			continue
 		}
-		for strings.HasPrefix(term, "!") {
-			negated, term = !negated, term[1:]
-		}
+		negated = negated != ((len(terms[i])-len(term))%2 == 1)
 		if term == "" {
 			continue
 		}
@@ -163,6 +171,10 @@ func (c *confinement) everyBranch(terms []string) bool {
 	}
 	return own
 }
+
+// isOr reports whether a word of a condition, its exclamation marks taken off, begins
+// another alternative.
+func isOr(word string) bool { return strings.EqualFold(word, "or") || word == "||" }
 
 // names reports whether a named ACL holds for the service's own requests only.
 func (c *confinement) names(name string) bool {

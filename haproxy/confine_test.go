@@ -43,6 +43,19 @@ func confined(template, text string) error {
 	return haproxy.Confine(template, text, shop())
 }
 
+// The name of a backend may begin as another service's conditions do.
+func TestD36ConditionsOfOthersAreNotOwn(t *testing.T) {
+	t.Parallel()
+	for _, word := range []string{"host", "auth", "app"} {
+		p := shop()
+		p.Backend = word + "_other_10001"
+		text := "  acl " + p.Backend + "_0123456789 always_true\n"
+		if err := haproxy.Confine("HTTP_FRONTEND_ACL", text, p); !errors.Is(err, haproxy.ErrConfined) {
+			t.Errorf("%s: %v, want ErrConfined", text, err)
+		}
+	}
+}
+
 func TestD36DefaultsAreConfined(t *testing.T) {
 	t.Parallel()
 	for _, e := range templates.Table() {
@@ -285,7 +298,19 @@ func TestD36OverridesStayInTheirPlace(t *testing.T) {
 		"a general name":                        {rule, "acl network_allowed src 10.0.0.1\n", "network_allowed"},
 		"a name that ends like others":          {rule, "acl v_x_shop_cart_10001 path /\n", "acl"},
 		"a name that begins like others":        {rule, "acl shop_cart_10001_80 path /\n", "acl"},
+		"others' password":                      {rule, "acl auth_other_1_0123456789 always_true\n", `acl "auth_other`},
 		"others' backend":                       {rule, "use_backend other_1 if " + host + "\n", "another backend"},
+		"an alternative behind a mark":          {rule, use + " if " + host + " !|| TRUE\n", "without a condition"},
+		"an alternative behind two":             {rule, "  http-request deny if " + host + " !!or TRUE\n", "without a condition"},
+		"a variable set by a condition":         {rule, "  http-request deny if { str(/x),set-var(txn.mlb_path) -m found } " + host + "\n", "set-var"},
+		"a variable set by an ACL":              {rule, "  acl v_shop_cart_10001 str(/x),set-var(txn.x) -m found\n", "set-var"},
+		"a variable unset by a condition":       {rule, use + " if { src,unset-var(txn.mlb_path) -m found } " + host + "\n", "set-var"},
+		"draws without end":                     {"BACKEND_HEAD", "backend shop_cart_10001\n  balance random(2147483647)\n", "random"},
+		"a check of the balancer":               {"BACKEND_SERVER_HTTP_HEALTHCHECK_OPTIONS", "check addr 127.0.0.1 port 9090", "balancer itself"},
+		"a check of any address":                {"BACKEND_SERVER_OPTIONS", "server a 10.0.0.1:1 check addr 0.0.0.0\n", "balancer itself"},
+		"an agent on the balancer":              {"BACKEND_SERVER_OPTIONS", "server a 10.0.0.1:1 agent-check agent-addr 127.0.0.1\n", "balancer itself"},
+		"a proxy on the balancer":               {"BACKEND_SERVER_OPTIONS", "server a 10.0.0.1:1 socks4 127.0.0.1:9090\n", "balancer itself"},
+		"a check's connection to the balancer":  {"BACKEND_HTTP_OPTIONS", "  http-check connect addr 127.0.0.1 port 9090\n", "balancer itself"},
 		"a changed host":                        {rule, "  http-request set-header Host other.example.com if " + host + "\n", "set-header Host"},
 		"a removed password":                    {rule, "  http-request del-header authorization if " + host + "\n", "authorization"},
 		"headers by pattern":                    {rule, "  http-request del-header ^ho -m reg if " + host + "\n", "del-header"},

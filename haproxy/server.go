@@ -3,6 +3,7 @@ package haproxy
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -123,6 +124,16 @@ func (s Server) with(name, args string) Server {
 	s.Keywords = mergeKeywords(s.Keywords, []Keyword{{Name: name, Args: args}})
 	slices.SortStableFunc(s.Keywords, func(a, b Keyword) int { return cmp.Compare(a.Name, b.Name) })
 	return s.Effective()
+}
+
+// WithWeight returns a copy with a weight, or the server itself if its line means that
+// one already: without the keyword it is 1.
+func (s Server) WithWeight(n int) Server {
+	weight, has := s.Keyword("weight")
+	if is, err := strconv.Atoi(weight); has && err == nil && is == n || !has && n == 1 {
+		return s
+	}
+	return s.with("weight", strconv.Itoa(n))
 }
 
 // cut returns a copy without the keyword.

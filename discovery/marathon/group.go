@@ -60,8 +60,9 @@ func single(a *App) merged {
 
 // mergeGroups folds apps that share a deployment group into one, in the order of the
 // answer: apps outside of groups first, then the groups in the order in which they
-// appear (contract 2.8). A group called like an app outside of groups is left out,
-// so that no label can take an app's place. The apps are not changed (D21).
+// appear (contract 2.8). A group called like an app outside of groups, in whatever
+// case (that of an app ID in a request does not matter), is left out, so that no label
+// can take an app's place. The apps are not changed (D21).
 func mergeGroups(apps []*App) []merged {
 	var alone, groups []merged
 	place := map[string]int{}
@@ -81,11 +82,11 @@ func mergeGroups(apps []*App) []merged {
 	}
 	taken := make(map[string]bool, len(alone))
 	for _, m := range alone {
-		taken[m.id] = !m.leftOut
+		taken[strings.ToLower(m.id)] = !m.leftOut
 	}
 	for i := range groups {
 		groups[i].problems = append(groups[i].problems, folderProblems(groups[i])...)
-		if taken[groups[i].id] {
+		if taken[strings.ToLower(groups[i].id)] {
 			groups[i].refuse(reasonGroupTaken, "an app outside of deployment groups has this ID; the group is left out")
 		}
 	}

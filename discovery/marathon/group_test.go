@@ -156,12 +156,16 @@ func TestD21UnreadableDeploymentLabelsAreReported(t *testing.T) {
 // belongs to none.
 func TestK14AGroupCannotTakeAnAppsPlace(t *testing.T) {
 	t.Parallel()
-	got := derive(t, external(), app("/shop", ports(10000), task("t", "10.0.0.1", 1)), colour("/blue", 1, 1))
-	if diff := cmp.Diff([]string{"/shop#0:10000 -> 10.0.0.1:1"}, routes(got)); diff != "" {
-		t.Errorf("routes (-want +got):\n%s", diff)
-	}
-	if len(got.Problems) != 1 || got.Problems[0].App != "/blue" {
-		t.Errorf("problems %+v, want one about /blue", got.Problems)
+	for _, name := range []string{"/shop", "/SHOP"} { // a request names an app in any case
+		blue := colour("/blue", 1, 1)
+		blue.Labels["HAPROXY_DEPLOYMENT_GROUP"] = name
+		got := derive(t, external(), app("/shop", ports(10000), task("t", "10.0.0.1", 1)), blue)
+		if diff := cmp.Diff([]string{"/shop#0:10000 -> 10.0.0.1:1"}, routes(got)); diff != "" {
+			t.Errorf("group %s: routes (-want +got):\n%s", name, diff)
+		}
+		if len(got.Problems) != 1 || got.Problems[0].App != "/blue" {
+			t.Errorf("group %s: problems %+v, want one about /blue", name, got.Problems)
+		}
 	}
 }
 

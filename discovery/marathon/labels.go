@@ -350,21 +350,15 @@ func parseMode(v *values, text string) error {
 	return nil
 }
 
-// parseBalance reads the arguments of HAProxy's balance directive. The algorithm
-// must be one that HAProxy has for the modes that a service can have (its manual,
-// section 4.2), so that a slip of the pen does not cost a check of the file.
+// parseBalance reads the arguments of HAProxy's balance directive, of which a slip of
+// the pen must not cost a check of the file.
 func parseBalance(v *values, text string) error {
 	words, err := printableWords(text)
 	if err != nil {
 		return err
 	}
-	if len(words) == 0 {
-		return errors.New("no algorithm")
-	}
-	switch name, _, _ := strings.Cut(words[0], "("); name {
-	case "roundrobin", "static-rr", "leastconn", "first", "hash", "source", "uri", "url_param", "hdr", "random", "rdp-cookie":
-	default:
-		return fmt.Errorf("algorithm %q is not known to HAProxy", name)
+	if err := discovery.CheckBalance(words); err != nil {
+		return err
 	}
 	v.balance = strings.Join(words, " ")
 	return nil

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,6 +30,9 @@ type Config struct {
 	// DrainTimeout is how long a leaving server may finish its sessions before
 	// they are cut. Zero: no limit (K18).
 	DrainTimeout time.Duration
+	// DriftInterval is the time between two looks at whether HAProxy has what it
+	// should have. Zero: a minute.
+	DriftInterval time.Duration
 	// StopTimeout bounds the soft stop of HAProxy.
 	StopTimeout time.Duration
 	// SkipValidation leaves out "haproxy -c".
@@ -174,6 +178,8 @@ type Loop struct {
 
 	command commanding
 
+	drift *time.Timer // the next look at what HAProxy has
+
 	attempted  time.Time // end of the last attempt to reload, good or not
 	attemptErr error     // how it ended
 	workers    int       // serving workers
@@ -203,10 +209,11 @@ func New(cfg Config, p *process.Process, sock *runtime.Socket, v haproxy.Version
 }
 
 func newLoop(cfg Config, s supervisor, closeIt func() error, sock *runtime.Socket, v haproxy.Version, log *zap.Logger, m *Metrics) *Loop {
+	cfg.DriftInterval = cmp.Or(cfg.DriftInterval, driftInterval)
 	return &Loop{
 		cfg: cfg, process: s, close: closeIt, socket: sock, version: v, log: log, metrics: m,
 		requests: make(chan request), reloads: make(chan string, 1), ended: make(chan struct{}),
-		reload: stopped(), flush: stopped(), leaving: newLeaving(),
+		reload: stopped(), flush: stopped(), drift: stopped(), leaving: newLeaving(),
 		command: commanding{ended: make(chan error, 1)},
 	}
 }
@@ -227,6 +234,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.ended)
 	defer l.flush.Stop()
 	defer l.reload.Stop()
+	defer l.drift.Stop()
 	defer l.leaving.timer.Stop()
 	work, cancel := patient(ctx)
 	defer cancel()
@@ -236,6 +244,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		return errors.Join(err, l.close())
 	}
 	l.sweep()
+	l.drift.Reset(l.cfg.DriftInterval)
 	l.publish()
 	for {
 		select {
@@ -254,6 +263,8 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.countWorkers(work)
 		case <-l.flush.C:
 			l.writeRunning()
+		case <-l.drift.C:
+			l.repair(work)
 		case <-l.leaving.timer.C:
 			l.removeLeaving(work)
 		case <-l.exited():

@@ -11,6 +11,7 @@ type Metrics struct {
 	inSync   prometheus.Gauge
 	leaving  prometheus.Gauge
 	restarts prometheus.Counter
+	drift    prometheus.Counter
 	workers  *prometheus.GaugeVec
 }
 
@@ -39,10 +40,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		restarts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mlb_haproxy_restarts_total", Help: "Times that HAProxy had to be started again.",
 		}),
+		drift: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "mlb_drift_repairs_total", Help: "Differences in servers, weights and maps that others made in the running HAProxy, and that were repaired.",
+		}),
 		workers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "mlb_haproxy_workers", Help: "Worker processes of HAProxy: current ones, and old ones that finish their sessions.",
 		}, []string{"kind"}),
 	}
-	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.restarts, m.workers)
+	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.restarts, m.drift, m.workers)
 	return m
 }

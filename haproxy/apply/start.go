@@ -113,6 +113,9 @@ func (l *Loop) reconcile(ctx context.Context) error {
 	added := l.readAdded()
 	var steps []haproxy.Step
 	for _, s := range unknown {
+		if _, leaves := l.leaving.servers[s.Backend+"/"+s.Name]; leaves && held(s) {
+			continue
+		}
 		server, noted := added[s.Backend+"/"+s.Name]
 		switch {
 		case !noted || !sameAddress(server.Address, s):

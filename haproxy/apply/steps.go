@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -124,8 +125,15 @@ func sameAddress(address string, s runtime.ServerState) bool {
 	return err == nil && have == want.Addr() && s.Port == int(want.Port())
 }
 
+// changesItsWeight reports whether a server tells HAProxy its weight by itself.
+func changesItsWeight(s haproxy.Server) bool {
+	_, ok := s.Keyword("agent-check")
+	return ok
+}
+
 // actualServers returns the configuration with the servers that HAProxy has: those
-// it lacks are dropped, those held out of rotation are disabled. unknown are the
+// it lacks are dropped, those held out of rotation are disabled, addresses and weights
+// are those in use. unknown are the
 // servers that no text knows. Where a server-template line makes servers, and in
 // sections that are not in the text, none is unknown.
 func actualServers(c haproxy.Config, states []runtime.ServerState) (actual haproxy.Config, unknown []runtime.ServerState) {
@@ -140,17 +148,23 @@ func actualServers(c haproxy.Config, states []runtime.ServerState) (actual hapro
 		for _, s := range sec.Servers {
 			key := sec.Name + "/" + s.Name
 			state, there := has[key]
+			if there && !sameAddress(s.Address, state) {
+				s.Address = net.JoinHostPort(state.Address, strconv.Itoa(state.Port))
+				steps = append(steps, haproxy.Step{Kind: haproxy.SetAddress, Backend: sec.Name, Server: s})
+			}
 			switch {
-			case !there || !sameAddress(s.Address, state):
-				// One with another address stays in has: it is unknown.
+			case !there:
 				steps = append(steps, haproxy.Step{Kind: haproxy.RemoveServer, Backend: sec.Name, Server: s})
 				continue
-			case held(state) && s.Ready():
+			case (held(state) || state.Admin&runtime.ForcedDrain != 0) && s.Ready():
 				steps = append(steps, haproxy.Step{Kind: haproxy.DrainServer, Backend: sec.Name, Server: s})
 			case !held(state) && !s.Ready():
 				steps = append(steps, haproxy.Step{Kind: haproxy.EnableServer, Backend: sec.Name, Server: s})
 			}
 			delete(has, key)
+			if weighed := s.WithWeight(state.Weight); !s.Same(weighed) && !changesItsWeight(s) {
+				steps = append(steps, haproxy.Step{Kind: haproxy.SetWeight, Backend: sec.Name, Server: weighed})
+			}
 		}
 	}
 	for _, s := range states { // in HAProxy's order

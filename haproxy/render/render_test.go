@@ -193,3 +193,14 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+// A deployment group may have upper-case letters in its name; an app's ID has none.
+func TestTheAppItselfIsFoundByItsID(t *testing.T) {
+	t.Parallel()
+	got := newRenderer(t).Render([]haproxy.Proxy{web("/SHOP", 10001), web("/shop", 10002)})
+	for _, f := range got.Files {
+		if f.Name == "mlb_apps_ids.map" && f.Text != "/shop shop_10002\n" {
+			t.Errorf("map of apps %q", f.Text)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"mlb/discovery"
@@ -184,7 +185,12 @@ func (r *Renderer) writeApps(t *text, services []*rendered) []haproxy.File {
 			t.service(s, rule)
 			continue
 		}
-		pairs = append(pairs, [2]string{strings.ToLower(s.App), s.Name})
+		pairs = append(pairs, [2]string{s.App, s.Name})
+	}
+	// Marathon's IDs are in lower case; only the name of a deployment group need not be.
+	slices.SortStableFunc(pairs, func(a, b [2]string) int { return isLower(b[0]) - isLower(a[0]) })
+	for i := range pairs {
+		pairs[i][0] = strings.ToLower(pairs[i][0])
 	}
 	pairs = firstOf(pairs)
 	if r.frame.Map {
@@ -198,6 +204,14 @@ func (r *Renderer) writeApps(t *text, services []*rendered) []haproxy.File {
 		t.frame(useFound(appHeader+",lower,map("+l.file("ids", pairs)+")", ""))
 	}
 	return append(l.files, haproxy.File{Name: appMap})
+}
+
+// isLower is 1 for a text without upper-case letters, else 0.
+func isLower(s string) int {
+	if s == strings.ToLower(s) {
+		return 1
+	}
+	return 0
 }
 
 const (
