@@ -34,6 +34,25 @@ func (b *Balancer) Processes() []int {
 	return pids
 }
 
+// PIDs returns HAProxy's processes as the statistics port tells them, the master
+// first.
+func (b *Balancer) PIDs(tb testing.TB) []int {
+	tb.Helper()
+	text, err := b.Ask(tb.Context(), "/_haproxy_getpids")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var pids []int
+	for word := range strings.FieldsSeq(text) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
 // Eventually waits until check returns nil, at most for [Deadline]. The last error
 // is what the test fails with.
 func Eventually(tb testing.TB, what string, check func() error) {
