@@ -13,7 +13,8 @@ import (
 )
 
 // Processes returns the processes that have the balancer's folder on their command
-// line or work below it: mlb, HAProxy's master and its workers.
+// line or work below it: mlb, HAProxy's master and its workers, and databases of mlb
+// demo.
 func (b *Balancer) Processes() []int {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
