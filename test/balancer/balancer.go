@@ -44,7 +44,7 @@ type Balancer struct {
 func New(tb testing.TB, role string, masters []string) *Balancer {
 	tb.Helper()
 	haproxytest.Binary(tb)
-	b := &Balancer{Host: host(tb, role), Dir: haproxytest.Dir(tb), Mode: "sse", Masters: masters, Groups: []string{"external"}}
+	b := &Balancer{Host: Host(tb, role), Dir: haproxytest.Dir(tb), Mode: "sse", Masters: masters, Groups: []string{"external"}}
 	// HAProxy's worker may run as another user and has to reach the sockets.
 	if err := os.Chmod(b.Dir, 0o755); err != nil {
 		tb.Fatal(err)
@@ -53,8 +53,9 @@ func New(tb testing.TB, role string, masters []string) *Balancer {
 	return b
 }
 
-// host returns a loopback address that belongs to this test and role alone.
-func host(tb testing.TB, role string) string {
+// Host returns the loopback address that belongs to this test and role alone. It is
+// the Host of the balancer that [New] returns for the role.
+func Host(tb testing.TB, role string) string {
 	tb.Helper()
 	h := fnv.New32a()
 	_, _ = fmt.Fprintf(h, "%d %s %s", os.Getpid(), tb.Name(), role)
@@ -194,7 +195,7 @@ func (b *Balancer) cleanUp(tb testing.TB) {
 		return nil
 	})
 	if tb.Failed() {
-		tb.Logf("log of the balancer:\n%s", b.Log())
+		tb.Logf("log of the balancer for %v:\n%s", b.Groups, b.Log())
 	}
 	if strings.Contains(b.Log(), "DATA RACE") {
 		tb.Errorf("data race:\n%s", b.Log())

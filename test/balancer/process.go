@@ -13,7 +13,8 @@ import (
 )
 
 // Processes returns the processes that have the balancer's folder on their command
-// line or work below it: mlb, HAProxy's master and its workers.
+// line or work below it: mlb, HAProxy's master and its workers, and databases of mlb
+// demo.
 func (b *Balancer) Processes() []int {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -30,6 +31,25 @@ func (b *Balancer) Processes() []int {
 		if (bytes.Contains(line, []byte(b.Dir+"/")) || strings.HasPrefix(works, b.Dir)) && haproxytest.Alive(pid) {
 			pids = append(pids, pid)
 		}
+	}
+	return pids
+}
+
+// PIDs returns HAProxy's processes as the statistics port tells them, the master
+// first.
+func (b *Balancer) PIDs(tb testing.TB) []int {
+	tb.Helper()
+	text, err := b.Ask(tb.Context(), "/_haproxy_getpids")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var pids []int
+	for word := range strings.FieldsSeq(text) {
+		pid, err := strconv.Atoi(word)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		pids = append(pids, pid)
 	}
 	return pids
 }

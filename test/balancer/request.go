@@ -15,8 +15,8 @@ import (
 	"mlb/test/marathonsim/launcher"
 )
 
-// Request is one HTTP request, on a connection of its own. Make one with a method of
-// [Balancer]; a copy that differs is made with With….
+// Request is one HTTP request. Make one with a method of [Balancer]; a copy that
+// differs is made with With….
 type Request struct {
 	// Method is GET if it is empty.
 	Method string
@@ -112,19 +112,10 @@ func (r Request) WithFrom(address string) Request {
 	return r
 }
 
-// Send sends the request, reads the answer to its end and closes the connection. A
-// redirect is an answer like any other. It gives up after 20 seconds.
+// Send sends the request on a connection of its own, reads the answer to its end and
+// closes the connection. A redirect is an answer like any other. It gives up after 20
+// seconds.
 func (r Request) Send(ctx context.Context) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, http.NoBody)
-	if err != nil {
-		return Answer{}, err
-	}
-	request.Host = r.Host
-	if r.Header != nil {
-		request.Header = r.Header.Clone()
-	}
 	dialer := &net.Dialer{Timeout: 5 * time.Second}
 	if r.From != "" {
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(r.From)}
@@ -136,6 +127,22 @@ func (r Request) Send(ctx context.Context) (Answer, error) {
 	}
 	if r.Certificate != nil {
 		client.TLSClientConfig.Certificates = []tls.Certificate{*r.Certificate}
+	}
+	return r.SendBy(ctx, client)
+}
+
+// SendBy is like Send, on a connection of the client, which may keep it. From,
+// ServerName and Certificate have no effect: they are matters of the connection.
+func (r Request) SendBy(ctx context.Context, client *http.Transport) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, r.Method, r.URL, http.NoBody)
+	if err != nil {
+		return Answer{}, err
+	}
+	request.Host = r.Host
+	if r.Header != nil {
+		request.Header = r.Header.Clone()
 	}
 	response, err := client.RoundTrip(request)
 	if err != nil {

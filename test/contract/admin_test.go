@@ -66,16 +66,14 @@ func orderStage() stage {
 					return a
 				}
 				expect(t, s.Port(10100, "/"), by("/ordered"))
-				metric := func(name, labels string) float64 {
-					v, err := s.Metric(t.Context(), name, labels)
+				readings := func() float64 {
+					n, err := s.Metric(t.Context(), "mlb_fetch_duration_seconds_count", "")
 					if err != nil {
 						t.Fatal(err)
 					}
-					return v
+					return n
 				}
-				readings := func() float64 { return metric("mlb_fetch_duration_seconds_count", "") }
-				reloads := func() float64 { return metric("mlb_reloads_total", `result="ok"`) }
-				before, reloaded, master := readings(), reloads(), ask("/_haproxy_getpids")
+				before, reloaded, master := readings(), s.Reloads(t), ask("/_haproxy_getpids")
 				ask("/_mlb_signal/hup")
 				balancer.Eventually(t, "everything is read again", func() error {
 					if readings() <= before {
@@ -83,12 +81,12 @@ func orderStage() stage {
 					}
 					return nil
 				})
-				if n := reloads(); n != reloaded {
+				if n := s.Reloads(t); n != reloaded {
 					t.Errorf("HUP led to %v reloads", n-reloaded)
 				}
 				ask("/_mlb_signal/usr1")
 				balancer.Eventually(t, "haproxy is reloaded", func() error {
-					if n := reloads(); n != reloaded+1 {
+					if n := s.Reloads(t); n != reloaded+1 {
 						return fmt.Errorf("%v reloads", n-reloaded)
 					}
 					return nil

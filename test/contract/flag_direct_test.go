@@ -75,16 +75,6 @@ func (e ended) wants(t *testing.T, status int) {
 	}
 }
 
-// script writes a shell script into the balancer's folder and returns its path.
-func script(t *testing.T, b *balancer.Balancer, name, text string) string {
-	t.Helper()
-	path := b.Path(name)
-	if err := os.WriteFile(path, []byte("#!/bin/sh\ncd '"+b.Dir+"'\n"+text), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 // content returns a file of the balancer's folder; one that is not there is empty.
 func content(t *testing.T, b *balancer.Balancer, name string) string {
 	t.Helper()
@@ -116,7 +106,7 @@ func directStage() stage {
 				apps:   []app{{id: "/once", ports: []int{10100}, labels: grouped("once", "HAPROXY_0_VHOST", "once.example")}},
 				show: func(t *testing.T, s scene) {
 					b := newUpdater(t, s.cluster.Masters(), "once")
-					args := []string{"--haproxy-map", "-c/bin/sh " + script(t, b, "reload.sh", balancer.ReloadScript)}
+					args := []string{"--haproxy-map", "-c/bin/sh " + b.Script(t, "reload.sh", balancer.ReloadScript)}
 					pass(t, b, args...).wants(t, 0)
 					expect(t, b.Web("once.example", "/"), by("/once"))
 					if got := content(t, b, "domain2backend.map"); !strings.Contains(got, "once.example once_10100\n") {
@@ -135,7 +125,7 @@ func directStage() stage {
 				covers: []string{"flag --command"},
 				show: func(t *testing.T, s scene) {
 					b := newUpdater(t, s.cluster.Masters(), "nobody")
-					command := script(t, b, "words.sh", `for w in "$@"; do echo "$w" >>words; done`)
+					command := b.Script(t, "words.sh", `for w in "$@"; do echo "$w" >>words; done`)
 					pass(t, b, "--command", command+` 'one word' a\ b "\$HOME" $HOME *;true`).wants(t, 0)
 					want := "one word\na b\n$HOME\n$HOME\n*;true\n"
 					if diff := cmp.Diff(want, content(t, b, "words")); diff != "" {
@@ -148,7 +138,7 @@ func directStage() stage {
 				covers: []string{"D45"},
 				show: func(t *testing.T, s scene) {
 					b := newUpdater(t, s.cluster.Masters(), "nobody")
-					count := script(t, b, "count.sh", "echo run >>runs\n"+balancer.ReloadScript)
+					count := b.Script(t, "count.sh", "echo run >>runs\n"+balancer.ReloadScript)
 					reload := []string{"-c", count, "--reload-interval", "30"} // one run, until it is seen
 					pass(t, b, reload...).wants(t, 0)
 					wantMode(t, b.Path("haproxy.cfg"), 0o640)
@@ -203,7 +193,7 @@ func directStage() stage {
 				apps:   []app{{id: "/printed", ports: []int{10104}, labels: grouped("printed")}},
 				show: func(t *testing.T, s scene) {
 					b := newUpdater(t, s.cluster.Masters(), "printed")
-					count := script(t, b, "count.sh", "echo run >>runs")
+					count := b.Script(t, "count.sh", "echo run >>runs")
 					first := pass(t, b, "-c", count, "-sHd")
 					first.wants(t, 0)
 					if !strings.Contains(first.stdout, "\nbackend printed_10104\n") {
@@ -246,7 +236,7 @@ func wantMode(t *testing.T, path string, want fs.FileMode) {
 func showsThatTheUpdaterStays(t *testing.T, s scene) {
 	t.Helper()
 	b := newUpdater(t, s.cluster.Masters(), "stays")
-	b.Args = []string{"--dont-bind-http-https", "-s", "-c", "/bin/sh " + script(t, b, "reload.sh", balancer.ReloadScript)}
+	b.Args = []string{"--dont-bind-http-https", "-s", "-c", "/bin/sh " + b.Script(t, "reload.sh", balancer.ReloadScript)}
 	follows := start(t, updater(t, b, b.Line()[1:]...))
 	expect(t, b.Port(10101, "/"), by("/stays"))
 	follows.signal(t, syscall.SIGHUP)
@@ -263,7 +253,7 @@ func showsThatTheUpdaterStays(t *testing.T, s scene) {
 func showsWhatIsLeftOfARefusal(t *testing.T, s scene) {
 	t.Helper()
 	b := newUpdater(t, s.cluster.Masters(), "judged")
-	asked := script(t, b, "haproxy.sh", "echo \" $* \" >>asked\nexec '"+haproxytest.Binary(t)+"' \"$@\"")
+	asked := b.Script(t, "haproxy.sh", "echo \" $* \" >>asked\nexec '"+haproxytest.Binary(t)+"' \"$@\"")
 	judge := func(args ...string) (text string, checked bool) {
 		if err := os.WriteFile(b.Path("asked"), nil, 0o600); err != nil {
 			t.Fatal(err)

@@ -51,7 +51,7 @@ func retryBehaviours() []behaviour {
 					b := newUpdater(t, s.cluster.Masters(), "retried")
 					b.Args = []string{
 						"--max-reload-retries", tt.retries, "--reload-interval", "1",
-						"-c", script(t, b, "count.sh", "date +%s%N >>runs\n"+tt.command),
+						"-c", b.Script(t, "count.sh", "date +%s%N >>runs\n"+tt.command),
 					}
 					finish(t, alone(t, updater(t, b, b.Line()[1:]...))).wants(t, 0)
 					runs := strings.Fields(content(t, b, "runs"))
@@ -76,7 +76,7 @@ func retryBehaviours() []behaviour {
 func showsEndlessRuns(t *testing.T, s scene) {
 	t.Helper()
 	b := newUpdater(t, s.cluster.Masters(), "retried")
-	b.Args = []string{"--max-reload-retries=-1", "--reload-interval", "0", "-c", script(t, b, "count.sh", "echo run >>runs")}
+	b.Args = []string{"--max-reload-retries=-1", "--reload-interval", "0", "-c", b.Script(t, "count.sh", "echo run >>runs")}
 	endless := start(t, alone(t, updater(t, b, b.Line()[1:]...)))
 	balancer.Eventually(t, "more than a dozen runs", func() error {
 		if n := strings.Count(content(t, b, "runs"), "run"); n <= 12 {

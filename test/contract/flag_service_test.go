@@ -259,7 +259,7 @@ func logBehaviours() []behaviour {
 			apps:   []app{{id: "/sealed", ports: []int{10110}, labels: grouped("sealed", "HAPROXY_0_VHOST", "sealed.example")}},
 			show: func(t *testing.T, s scene) {
 				b := newUpdater(t, s.cluster.Masters(), "sealed")
-				pass(t, b, "--ssl-certs", " , ", "-c/bin/sh "+script(t, b, "reload.sh", balancer.ReloadScript)).wants(t, 0)
+				pass(t, b, "--ssl-certs", " , ", "-c/bin/sh "+b.Script(t, "reload.sh", balancer.ReloadScript)).wants(t, 0)
 				expect(t, b.Secure("sealed.example", "/"), by("/sealed"), certificate("updater.example"))
 				if err := os.Remove(b.Path("ssl/cert.pem")); err != nil {
 					t.Fatal(err)

@@ -9,22 +9,20 @@ import (
 	"syscall"
 	"testing"
 
-	shared "mlb/test/balancer"
+	"mlb/test/balancer"
 )
 
 // script writes a shell script into the balancer's folder, which it notes each run
 // in, and returns its path.
-func (b *balancer) script(t *testing.T, text string) string {
+func script(t *testing.T, b *balancer.Balancer, text string) string {
 	t.Helper()
-	path := b.path("reload.sh")
-	must(t, os.WriteFile(path, []byte("#!/bin/sh\ncd "+b.dir+"\necho run >>runs\n"+text), 0o700))
-	return path
+	return b.Script(t, "reload.sh", "echo run >>runs\n"+text)
 }
 
 // runs returns how often the script was run.
-func (b *balancer) runs(t *testing.T) int {
+func runs(t *testing.T, b *balancer.Balancer) int {
 	t.Helper()
-	text, err := os.ReadFile(b.path("runs"))
+	text, err := os.ReadFile(b.Path("runs"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
@@ -38,30 +36,30 @@ func TestOnePassReloadsByCommand(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := newBalancer(t, "external", c.Masters(), "--dont-bind-http-https")
-	b.mode = "once"
-	b.args = append(b.args, "--command", "/bin/sh "+b.script(t, shared.ReloadScript))
+	b.Mode = "once"
+	b.Args = append(b.Args, "--command", "/bin/sh "+script(t, b, balancer.ReloadScript))
 	pass := func() {
-		b.start(t)
-		if status := b.wait(t); status != 0 {
-			t.Fatalf("status %d\n%s", status, b.log())
+		b.Start(t)
+		if status := b.Wait(t); status != 0 {
+			t.Fatalf("status %d\n%s", status, b.Log())
 		}
 	}
 	pass()
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	pass()
-	if n := b.runs(t); n != 1 {
+	if n := runs(t, b); n != 1 {
 		t.Errorf("%d runs for the same configuration twice, want 1", n)
 	}
 	scale(t, c, "/web", 3)
-	eventually(t, "three tasks are ready", func() error {
+	balancer.Eventually(t, "three tasks are ready", func() error {
 		if n := len(c.Ready("/web")); n != 3 {
 			return fmt.Errorf("%d are", n)
 		}
 		return nil
 	})
 	pass()
-	exactly(t, c, "/web", 3, b.port(10001))
-	if n := b.runs(t); n != 2 {
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
+	if n := runs(t, b); n != 2 {
 		t.Errorf("%d runs, want 2", n)
 	}
 }
@@ -72,38 +70,38 @@ func TestRuntimeSocketOfAForeignHAProxy(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := newBalancer(t, "external", c.Masters(), "--dont-bind-http-https", "--sse")
-	b.mode = "once"
-	b.args = append(b.args, "--command", b.script(t, shared.ReloadScript), "--runtime-socket", b.path("master.sock"))
-	must(t, os.WriteFile(b.path("haproxy.cfg"), []byte("listen first\n  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n  bind "+b.host+":7\n"), 0o600))
-	run := b.prepare(t.Context())
-	run.Path, run.Args = b.path("reload.sh"), []string{"reload.sh"}
+	b.Mode = "once"
+	b.Args = append(b.Args, "--command", script(t, b, balancer.ReloadScript), "--runtime-socket", b.Path("master.sock"))
+	must(t, os.WriteFile(b.Path("haproxy.cfg"), []byte("listen first\n  mode tcp\n  timeout connect 1s\n  timeout client 1s\n  timeout server 1s\n  bind "+b.Host+":7\n"), 0o600))
+	run := b.Prepare(t.Context())
+	run.Path, run.Args = b.Path("reload.sh"), []string{"reload.sh"}
 	must(t, run.Run())
-	eventually(t, "the first HAProxy runs", func() error {
-		_, err := os.Stat(b.path("master.sock"))
+	balancer.Eventually(t, "the first HAProxy runs", func() error {
+		_, err := os.Stat(b.Path("master.sock"))
 		return err
 	})
-	b.start(t)
-	exactly(t, c, "/web", 2, b.port(10001))
-	eventually(t, "the command has done its work", func() error {
-		if b.metric(t, "mlb_config_in_sync", "") != 1 {
+	b.Start(t)
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
+	balancer.Eventually(t, "the command has done its work", func() error {
+		if metric(t, b, "mlb_config_in_sync", "") != 1 {
 			return errors.New("not in sync")
 		}
 		return nil
 	})
-	n := b.runs(t)
-	clients := b.port(10001).begin(t)
+	n := runs(t, b)
+	clients := newTraffic(t, b.Port(10001, "/"))
 	scale(t, c, "/web", 4)
-	exactly(t, c, "/web", 4, b.port(10001))
+	exactly(t, c, "/web", 4, b.Port(10001, "/"))
 	clients.lossless(t)
-	if more := b.runs(t) - n; more != 0 {
+	if more := runs(t, b) - n; more != 0 {
 		t.Errorf("%d runs for servers, want none", more)
 	}
-	b.signal(t, syscall.SIGTERM)
-	if status := b.wait(t); status != 0 {
+	b.Signal(t, syscall.SIGTERM)
+	if status := b.Wait(t); status != 0 {
 		t.Errorf("status %d", status)
 	}
 	// It is not mlb's to stop.
-	exactly(t, c, "/web", 4, b.port(10001))
+	exactly(t, c, "/web", 4, b.Port(10001, "/"))
 }
 
 // A user's command replaces the reload alone: the HAProxy of the container form is
@@ -113,24 +111,24 @@ func TestCommandInTheContainerForm(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := newBalancer(t, "external", c.Masters())
-	b.args = append(b.args, "--command", b.script(t, `echo "$HAPROXY_MASTER_SOCKET" >socket
+	b.Args = append(b.Args, "--command", script(t, b, `echo "$HAPROXY_MASTER_SOCKET" >socket
 read master rest <state/haproxy.pids
 exec kill -USR2 $master
 `))
-	b.start(t)
-	b.waitReady(t)
-	exactly(t, c, "/web", 2, b.port(10001))
+	b.Start(t)
+	b.WaitReady(t)
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	deploy(t, c, app{id: "/more", port: 10002, instances: 1})
-	exactly(t, c, "/more", 1, b.port(10002))
-	if n := b.runs(t); n != 1 {
+	exactly(t, c, "/more", 1, b.Port(10002, "/"))
+	if n := runs(t, b); n != 1 {
 		t.Errorf("%d runs, want 1", n)
 	}
-	socket, err := os.ReadFile(b.path("socket"))
+	socket, err := os.ReadFile(b.Path("socket"))
 	must(t, err)
-	if got, want := strings.TrimSpace(string(socket)), filepath.Join(b.dir, "run", "master.sock"); got != want {
+	if got, want := strings.TrimSpace(string(socket)), filepath.Join(b.Dir, "run", "master.sock"); got != want {
 		t.Errorf("socket %q, want %q", got, want)
 	}
-	pids := b.pids(t)
+	pids := b.PIDs(t)
 	kill(t, pids[0])
-	exactly(t, c, "/more", 1, b.port(10002))
+	exactly(t, c, "/more", 1, b.Port(10002, "/"))
 }

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mlb/test/balancer"
 )
 
 // asked is a server in the place of Marathon, Vault and DC/OS that notes who asks.
@@ -28,7 +30,7 @@ type asked struct {
 
 // newAsked starts a server that has no apps, the secret "eve:from vault" and the token
 // "t1". With a certificate it is what the balancer's file ca.pem verifies.
-func newAsked(t *testing.T, b *balancer, secure bool) *asked {
+func newAsked(t *testing.T, b *balancer.Balancer, secure bool) *asked {
 	t.Helper()
 	a := &asked{seen: make(chan string, 64)}
 	a.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,7 +55,7 @@ func newAsked(t *testing.T, b *balancer, secure bool) *asked {
 	}))
 	if secure {
 		a.StartTLS()
-		must(t, os.WriteFile(b.path("ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw}), 0o600))
+		must(t, os.WriteFile(b.Path("ca.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate().Raw}), 0o600))
 	} else {
 		a.Start()
 	}
@@ -140,10 +142,10 @@ func TestD2CredentialsReachMarathonAndNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBalancer(t, "x", nil)
-			must(t, os.WriteFile(b.path("secret"), []byte("file:hush\n"), 0o600))
+			must(t, os.WriteFile(b.Path("secret"), []byte("file:hush\n"), 0o600))
 			a := newAsked(t, b, true)
-			b.env = tt.env(a)
-			cmd := b.prepare(t.Context(), append([]string{"sse", "--dry", "--group", "x", "-m", a.URL, "--marathon-ca-cert", b.path("ca.pem")}, tt.args...)...)
+			b.Env = tt.env(a)
+			cmd := b.Prepare(t.Context(), append([]string{"sse", "--dry", "--group", "x", "-m", a.URL, "--marathon-ca-cert", b.Path("ca.pem")}, tt.args...)...)
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
@@ -167,13 +169,13 @@ func TestD3VaultThatCannotBeAskedEndsTheStart(t *testing.T) {
 	a := newAsked(t, b, true)
 	for name, line := range map[string][]string{
 		"the certificate is not known": nil,
-		"there is no such secret":      {"--marathon-ca-cert", b.path("ca.pem")},
+		"there is no such secret":      {"--marathon-ca-cert", b.Path("ca.pem")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			other := newBalancer(t, "x", nil)
-			other.env = []string{"VAULT_TOKEN=hush", "VAULT_URL=" + a.URL + "/elsewhere"}
-			cmd := other.prepare(t.Context(), append([]string{"sse", "--dry", "--group", "x", "-m", a.URL}, line...)...)
+			other.Env = []string{"VAULT_TOKEN=hush", "VAULT_URL=" + a.URL + "/elsewhere"}
+			cmd := other.Prepare(t.Context(), append([]string{"sse", "--dry", "--group", "x", "-m", a.URL}, line...)...)
 			out, _ := cmd.CombinedOutput() // the status says it
 			if status := cmd.ProcessState.ExitCode(); status != 1 || !strings.Contains(string(out), "credentials from Vault at "+a.URL) || strings.Contains(string(out), "hush") {
 				t.Errorf("status %d, output:\n%s", status, out)
@@ -198,8 +200,8 @@ func TestProxyOfTheEnvironmentLeadsToMarathon(t *testing.T) {
 			t.Parallel()
 			b := newBalancer(t, "x", nil)
 			a := newAsked(t, b, false)
-			b.env = strings.Fields(tt.env + "=" + a.URL)
-			cmd := b.prepare(t.Context(), "render", "--group", "x", "-m", tt.marathon)
+			b.Env = strings.Fields(tt.env + "=" + a.URL)
+			cmd := b.Prepare(t.Context(), "render", "--group", "x", "-m", tt.marathon)
 			out, _ := cmd.CombinedOutput() // the status says it
 			if got := cmd.ProcessState.ExitCode(); got != tt.status {
 				t.Errorf("status %d, want %d\n%s", got, tt.status, out)
@@ -225,15 +227,13 @@ func TestNamesOfTheProgram(t *testing.T) {
 		"marathon_lb.py":      {[]string{"--dry", "--group", "x", "-m", a.URL}, 0, "frontend marathon_http_in"},
 		"zdd.py":              {[]string{"--help"}, 2, "zdd.py: this version has no deployment tool"},
 		"bluegreen_deploy.py": {[]string{"-j", "x.json"}, 2, "this version has no deployment tool"},
-		"reload_haproxy.sh":   {[]string{"--socket-dir", b.path("run")}, 1, "ask mlb"},
+		"reload_haproxy.sh":   {[]string{"--socket-dir", b.Path("run")}, 1, "ask mlb"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			binary, err := filepath.Abs(os.Getenv(binaryVariable))
-			must(t, err)
+			cmd := b.Prepare(t.Context(), tt.args...)
 			link := filepath.Join(t.TempDir(), name)
-			must(t, os.Symlink(binary, link))
-			cmd := b.prepare(t.Context(), tt.args...)
+			must(t, os.Symlink(cmd.Path, link))
 			cmd.Path, cmd.Args[0] = link, link
 			out, _ := cmd.CombinedOutput() // the status says it
 			if got := cmd.ProcessState.ExitCode(); got != tt.status || !strings.Contains(string(out), tt.says) {

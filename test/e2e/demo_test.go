@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mlb/test/balancer"
 )
 
 // nobody is an ordinary user that every system has.
@@ -20,7 +22,7 @@ const nobody = 65534
 
 // demo is one run of "mlb demo".
 type demo struct {
-	folder *balancer // of which only the folder is used
+	folder *balancer.Balancer // of which only the folder is used
 	cmd    *exec.Cmd
 	ended  chan struct{}
 
@@ -45,8 +47,8 @@ func (d *demo) said() string {
 func play(t *testing.T, uid int, args ...string) *demo {
 	t.Helper()
 	d := &demo{folder: newBalancer(t, "demo", nil), ended: make(chan struct{})}
-	must(t, os.Chown(d.folder.dir, uid, uid))
-	d.cmd = d.folder.prepare(context.WithoutCancel(t.Context()), append([]string{"demo"}, args...)...)
+	must(t, os.Chown(d.folder.Dir, uid, uid))
+	d.cmd = d.folder.Prepare(context.WithoutCancel(t.Context()), append([]string{"demo"}, args...)...)
 	d.cmd.Stdout, d.cmd.Stderr = d, d
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if uid != os.Getuid() {
@@ -72,7 +74,7 @@ func (d *demo) ends(t *testing.T) {
 	t.Helper()
 	select {
 	case <-d.ended:
-	case <-time.After(2 * deadline):
+	case <-time.After(2 * balancer.Deadline):
 		_ = d.cmd.Process.Kill()
 		t.Fatal("the demo does not end")
 	}
@@ -91,10 +93,10 @@ func (d *demo) finishes(t *testing.T) {
 // leavesNothing checks that no process and no file is left.
 func (d *demo) leavesNothing(t *testing.T) {
 	t.Helper()
-	if pids := d.folder.processes(); len(pids) > 0 {
+	if pids := d.folder.Processes(); len(pids) > 0 {
 		t.Errorf("processes %v are left", pids)
 	}
-	left, err := os.ReadDir(d.folder.dir)
+	left, err := os.ReadDir(d.folder.Dir)
 	must(t, err)
 	if len(left) > 0 {
 		t.Errorf("%v is left", left)
@@ -104,7 +106,7 @@ func (d *demo) leavesNothing(t *testing.T) {
 // network returns the beginning of loopback addresses that belong to this test alone.
 func network(t *testing.T) string {
 	t.Helper()
-	address := host(t, "network")
+	address := balancer.Host(t, "network")
 	return address[:strings.LastIndexByte(address, '.')]
 }
 
@@ -138,7 +140,7 @@ func TestDemo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := play(t, os.Getuid(), "--keep", "--network", network(t))
-			eventually(t, fmt.Sprintf("the demo says %q", words), func() error {
+			balancer.Eventually(t, fmt.Sprintf("the demo says %q", words), func() error {
 				select {
 				case <-d.ended:
 					t.Fatal("the demo has ended")

@@ -6,15 +6,16 @@ import (
 	"testing"
 	"time"
 
+	"mlb/test/balancer"
 	"mlb/test/marathonsim"
 	"mlb/test/marathonsim/simtest"
 )
 
 // losesTheStream waits until mlb knows that nobody tells it about changes.
-func losesTheStream(t *testing.T, b *balancer) {
+func losesTheStream(t *testing.T, b *balancer.Balancer) {
 	t.Helper()
-	eventually(t, "mlb notices", func() error {
-		if b.metric(t, "mlb_stream_connected", "") != 0 {
+	balancer.Eventually(t, "mlb notices", func() error {
+		if metric(t, b, "mlb_stream_connected", "") != 0 {
 			return errors.New("the stream counts as connected")
 		}
 		return nil
@@ -43,14 +44,14 @@ func TestTroubleWithMarathonInterruptsNothingAndLosesNoChange(t *testing.T) {
 			c := cluster(t)
 			deploy(t, c, app{id: "/web", port: 10001, instances: 3, labels: map[string]string{"HAPROXY_0_VHOST": "web.example"}})
 			b := started(t, c.Masters())
-			exactly(t, c, "/web", 3, b.web("web.example"))
-			pids := b.pids(t)
-			clients := b.web("web.example").begin(t)
+			exactly(t, c, "/web", 3, b.Web("web.example", "/"))
+			pids := b.PIDs(t)
+			clients := newTraffic(t, b.Web("web.example", "/"))
 			end := begin(t, c)
 			losesTheStream(t, b)
 			early := c.Scale("/web", 5) // mlb cannot know yet; without a master it fails
 			served := clients.served()
-			eventually(t, "traffic goes on", func() error {
+			balancer.Eventually(t, "traffic goes on", func() error {
 				if now := clients.served(); now < served+20 {
 					return fmt.Errorf("%d requests", now-served)
 				}
@@ -62,12 +63,12 @@ func TestTroubleWithMarathonInterruptsNothingAndLosesNoChange(t *testing.T) {
 				must(t, c.Scale("/web", 5))
 			}
 			simtest.Running(t, c, "/web", 5)
-			exactly(t, c, "/web", 5, b.web("web.example"))
+			exactly(t, c, "/web", 5, b.Web("web.example", "/"))
 			clients.lossless(t)
-			if after := b.pids(t); after[1] != pids[1] {
+			if after := b.PIDs(t); after[1] != pids[1] {
 				t.Errorf("processes %v, %v before: want the same worker", after, pids)
 			}
-			eventually(t, "mlb is ready", func() error { return b.ready(t) })
+			balancer.Eventually(t, "mlb is ready", func() error { return ready(t, b) })
 		})
 	}
 }
@@ -89,11 +90,11 @@ func TestSlowAnswersArriveInTheEnd(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := started(t, c.Masters())
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	c.SetFault(marathonsim.AllMasters, marathonsim.Fault{Kind: marathonsim.FaultDelay, Delay: 3 * time.Second})
-	clients := b.port(10001).begin(t)
+	clients := newTraffic(t, b.Port(10001, "/"))
 	scale(t, c, "/web", 4)
-	exactly(t, c, "/web", 4, b.port(10001))
+	exactly(t, c, "/web", 4, b.Port(10001, "/"))
 	clients.lossless(t)
 }
 
@@ -102,14 +103,14 @@ func TestSilentStreamIsFoundOut(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := started(t, c.Masters())
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	c.SetFault(marathonsim.AllMasters, marathonsim.Fault{Kind: marathonsim.FaultSilentStream})
-	clients := b.port(10001).begin(t)
+	clients := newTraffic(t, b.Port(10001, "/"))
 	scale(t, c, "/web", 4) // nobody tells mlb
 	losesTheStream(t, b)
-	exactly(t, c, "/web", 4, b.port(10001)) // while no stream says a word
+	exactly(t, c, "/web", 4, b.Port(10001, "/")) // while no stream says a word
 	c.SetFault(marathonsim.AllMasters, marathonsim.Fault{})
 	scale(t, c, "/web", 2)
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	clients.lossless(t)
 }

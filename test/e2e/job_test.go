@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -13,7 +12,6 @@ import (
 	"fmt"
 	"math/big"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mlb/test/balancer"
 )
 
 // pair is a certificate for a name and its key, as a variable holds it.
@@ -41,19 +41,6 @@ func pair(t *testing.T, name string) string {
 	return strings.ReplaceAll(text, "\n", `\n`)
 }
 
-// offered is the name of the certificate that the HTTPS listener offers.
-func (b *balancer) offered(ctx context.Context, serverName string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	dialer := &tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, ServerName: serverName}}
-	conn, err := dialer.DialContext(ctx, "tcp", b.host+":8443")
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close() //nolint:errcheck // it was only looked at
-	return conn.(*tls.Conn).ConnectionState().PeerCertificates[0].Subject.CommonName, nil
-}
-
 // The container's variables that say what is served and logged (contract 1.4).
 func TestVariablesOfTheContainer(t *testing.T) {
 	t.Parallel()
@@ -63,10 +50,10 @@ func TestVariablesOfTheContainer(t *testing.T) {
 		app{id: "/lb/self", port: 10002, instances: 1},
 	)
 	b := newBalancer(t, "external", c.Masters(), "--syslogd-socket", "received")
-	sandbox := b.path("sandbox")
+	sandbox := b.Path("sandbox")
 	must(t, os.MkdirAll(filepath.Join(sandbox, "templates"), 0o755))
 	must(t, os.WriteFile(filepath.Join(sandbox, "templates", "HAPROXY_BACKEND_HTTP_OPTIONS"), []byte("  http-response set-header X-Sandbox yes\n"), 0o600))
-	b.env = []string{
+	b.Env = []string{
 		"HAPROXY_SSL_CERT=" + pair(t, "first.example"), "HAPROXY_SSL_CERT0=" + pair(t, "zero.example"), "HAPROXY_SSL_CERT100=" + pair(t, "hundred.example"),
 		"MESOS_SANDBOX=" + sandbox,
 		"FRAMEWORK_NAME=lb/self",
@@ -75,35 +62,32 @@ func TestVariablesOfTheContainer(t *testing.T) {
 		"HAPROXY_SYSCTL_PARAMS=net.no.such=1", "HAPROXY_SYSCTL_NONSTRICT=1",
 		"TMPDIR=/nonexistent", "TINI_SUBREAPER=",
 	}
-	b.start(t)
-	b.waitReady(t)
-	exactly(t, c, "/web", 1, b.port(10001))
+	b.Start(t)
+	b.WaitReady(t)
+	exactly(t, c, "/web", 1, b.Port(10001, "/"))
 
 	t.Run("D5 certificates in the order of their numbers, the first for who names none", func(t *testing.T) {
 		for server, want := range map[string]string{"": "first.example", "zero.example": "zero.example", "hundred.example": "hundred.example"} {
-			if got, err := b.offered(t.Context(), server); err != nil || got != want {
-				t.Errorf("for %q: %q, %v, want %q", server, got, err, want)
+			if a, err := b.Secure(server, "/").Send(t.Context()); err != nil || a.Certificate != want {
+				t.Errorf("for %q: %q, %v, want %q", server, a.Certificate, err, want)
 			}
 		}
-		info, err := os.Stat(b.path("ssl/cert100.pem"))
+		info, err := os.Stat(b.Path("ssl/cert100.pem"))
 		must(t, err)
 		if info.Mode().Perm() != 0o600 {
 			t.Errorf("mode of a key's file: %s", info.Mode())
 		}
 	})
 	t.Run("templates of the sandbox", func(t *testing.T) {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+b.host+":10001/", http.NoBody)
+		a, err := b.Port(10001, "/").Send(t.Context())
 		must(t, err)
-		answer, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
-		must(t, err)
-		must(t, answer.Body.Close())
-		if got := answer.Header.Get("X-Sandbox"); got != "yes" {
+		if got := a.Header.Get("X-Sandbox"); got != "yes" {
 			t.Errorf("the header of the template is %q", got)
 		}
 	})
-	t.Run("the balancer itself is skipped", func(t *testing.T) { closed(t, b.port(10002)) })
+	t.Run("the balancer itself is skipped", func(t *testing.T) { closed(t, b.Port(10002, "/")) })
 	t.Run("D6 default options are trimmed, and named once", func(t *testing.T) {
-		text, err := b.ask(t, "/_haproxy_getconfig")
+		text, err := b.Ask(t.Context(), "/_haproxy_getconfig")
 		must(t, err)
 		_, rest, _ := strings.Cut(text, "\ndefaults\n")
 		defaults, _, _ := strings.Cut(rest, "\nlisten ")
@@ -112,14 +96,14 @@ func TestVariablesOfTheContainer(t *testing.T) {
 		}
 	})
 	t.Run("D10 what others log is in the output, and mlb's log with it", func(t *testing.T) {
-		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: b.path("received"), Net: "unixgram"})
+		conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: b.Path("received"), Net: "unixgram"})
 		must(t, err)
 		defer conn.Close() //nolint:errcheck // it is written to only
 		_, err = conn.Write([]byte("<134>haproxy[1]: a line of HAProxy's"))
 		must(t, err)
-		eventually(t, "both are there", func() error {
+		balancer.Eventually(t, "both are there", func() error {
 			for _, want := range []string{"\n<134>haproxy[1]: a line of HAProxy's\n", "\n<14>"} {
-				if !strings.Contains(b.log(), want) {
+				if !strings.Contains(b.Log(), want) {
 					return fmt.Errorf("%q is not", want)
 				}
 			}
@@ -127,7 +111,7 @@ func TestVariablesOfTheContainer(t *testing.T) {
 		})
 	})
 	t.Run("a kernel parameter that is not there is reported", func(t *testing.T) {
-		text, err := os.ReadFile(b.path("log"))
+		text, err := os.ReadFile(b.Path("log"))
 		must(t, err)
 		if !strings.Contains(string(text), "there is no net.no.such") {
 			t.Error("it is not")
@@ -147,9 +131,9 @@ func TestVariablesThatEndTheStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBalancer(t, "x", []string{"http://127.0.0.1:1"})
-			b.mode = "poll"
-			b.env = []string{"VAULT_TOKEN=x", tt.env}
-			cmd := b.prepare(t.Context(), b.command()...)
+			b.Mode = "poll"
+			b.Env = []string{"VAULT_TOKEN=x", tt.env}
+			cmd := b.Prepare(t.Context(), b.Line()...)
 			out, _ := cmd.CombinedOutput() // the status says it
 			if status := cmd.ProcessState.ExitCode(); status < 1 || !strings.Contains(string(out), tt.says) {
 				t.Errorf("status %d, want a failure that says %q\n%s", status, tt.says, out)
@@ -164,19 +148,19 @@ func TestPollIntervalOfTheEnvironment(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 1})
 	b := newBalancer(t, "external", c.Masters())
-	b.mode, b.env = "poll", []string{"POLL_INTERVAL=0.1s .1"}
-	b.start(t)
-	exactly(t, c, "/web", 1, b.port(10001))
+	b.Mode, b.Env = "poll", []string{"POLL_INTERVAL=0.1s .1"}
+	b.Start(t)
+	exactly(t, c, "/web", 1, b.Port(10001, "/"))
 	scale(t, c, "/web", 2)
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 
-	before := b.reloads(t)
-	reload := b.prepare(t.Context(), "reload", "--socket-dir", b.path("run"))
+	before := b.Reloads(t)
+	reload := b.Prepare(t.Context(), "reload", "--socket-dir", b.Path("run"))
 	if out, err := reload.CombinedOutput(); err != nil {
 		t.Fatalf("mlb reload: %v\n%s", err, out)
 	}
-	eventually(t, "HAProxy is reloaded", func() error {
-		if b.reloads(t) <= before {
+	balancer.Eventually(t, "HAProxy is reloaded", func() error {
+		if b.Reloads(t) <= before {
 			return errors.New("not yet")
 		}
 		return nil
@@ -192,11 +176,11 @@ func TestKernelParametersAreSet(t *testing.T) {
 	}
 	const parameter = "net/ipv4/ip_forward"
 	b := newBalancer(t, "x", []string{"http://127.0.0.1:1"})
-	b.env = []string{"HAPROXY_SYSCTL_PARAMS=net.ipv4.ip_forward=1  net/ipv4/ip_default_ttl=77"}
-	out, err := os.Create(b.path("log"))
+	b.Env = []string{"HAPROXY_SYSCTL_PARAMS=net.ipv4.ip_forward=1  net/ipv4/ip_default_ttl=77"}
+	out, err := os.Create(b.Path("log"))
 	must(t, err)
 	defer out.Close() //nolint:errcheck // the process has its own copy
-	cmd := b.prepare(context.WithoutCancel(t.Context()), b.command()...)
+	cmd := b.Prepare(context.WithoutCancel(t.Context()), b.Line()...)
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Setpgid: true}
 	must(t, cmd.Start())
@@ -209,7 +193,7 @@ func TestKernelParametersAreSet(t *testing.T) {
 		text, _ := cat.Output() // what is missing is not the value
 		return strings.TrimSpace(string(text))
 	}
-	eventually(t, "the parameters have their values", func() error {
+	balancer.Eventually(t, "the parameters have their values", func() error {
 		if forward, ttl := read(parameter), read("net/ipv4/ip_default_ttl"); forward != "1" || ttl != "77" {
 			return fmt.Errorf("%q and %q", forward, ttl)
 		}
@@ -235,21 +219,21 @@ func TestD38LuaServicesOfCustomHeads(t *testing.T) {
 	for _, file := range []string{"getpids", "getconfig", "getmaps", "signalmlb"} {
 		fmt.Fprintf(&head, "  lua-load %s/%s.lua\n", lua, file)
 	}
-	fmt.Fprintf(&head, "  stats socket %s expose-fd listeners\n", b.path("run/socket"))
+	fmt.Fprintf(&head, "  stats socket %s expose-fd listeners\n", b.Path("run/socket"))
 	head.WriteString("defaults\n  mode http\n  timeout connect 3s\n  timeout client 30s\n  timeout server 30s\n")
-	fmt.Fprintf(&head, "listen stats\n  bind %s:9090\n  monitor-uri /_haproxy_health_check\n", b.host)
+	fmt.Fprintf(&head, "listen stats\n  bind %s:9090\n  monitor-uri /_haproxy_health_check\n", b.Host)
 	for service, path := range services {
 		fmt.Fprintf(&head, "  http-request use-service lua.%s if { path %s }\n", service, path)
 	}
-	b.env = []string{"HAPROXY_HEAD=" + strings.ReplaceAll(head.String(), "\n", `\n`)}
-	b.start(t)
-	exactly(t, c, "/web", 1, b.port(10001))
+	b.Env = []string{"HAPROXY_HEAD=" + strings.ReplaceAll(head.String(), "\n", `\n`)}
+	b.Start(t)
+	exactly(t, c, "/web", 1, b.Port(10001, "/"))
 	for service, want := range map[string]string{
 		"getpids": " ", "getconfig": "lua-load", "getvhostmap": "web.example web_10001", "getappmap": "/web web_10001",
 		"signalmlbhup": "Sent SIGHUP signal to marathon-lb", "signalmlbusr1": "Sent SIGUSR1 signal to marathon-lb",
 	} {
-		eventually(t, "lua."+service, func() error {
-			got, err := b.ask(t, services[service])
+		balancer.Eventually(t, "lua."+service, func() error {
+			got, err := b.Ask(t.Context(), services[service])
 			if err == nil && !strings.Contains(got, want) {
 				err = fmt.Errorf("%q, want %q", got, want)
 			}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"mlb/test/balancer"
 	"mlb/test/marathonsim/simtest"
 )
 
@@ -14,33 +15,33 @@ import (
 func TestSignals(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
-	clients := b.port(10001).begin(t)
-	passes := func() float64 { return b.metric(t, "mlb_fetch_duration_seconds_count", "") }
+	clients := newTraffic(t, b.Port(10001, "/"))
+	passes := func() float64 { return metric(t, b, "mlb_fetch_duration_seconds_count", "") }
 
-	before, reloads := passes(), b.reloads(t)
-	b.signal(t, syscall.SIGHUP)
-	eventually(t, "HUP leads to a reading", func() error {
+	before, reloads := passes(), b.Reloads(t)
+	b.Signal(t, syscall.SIGHUP)
+	balancer.Eventually(t, "HUP leads to a reading", func() error {
 		if passes() <= before {
 			return errors.New("none")
 		}
 		return nil
 	})
-	if n := b.reloads(t); n != reloads {
+	if n := b.Reloads(t); n != reloads {
 		t.Errorf("HUP led to %v reloads", n-reloads)
 	}
 
-	pids := b.pids(t)
-	b.signal(t, syscall.SIGUSR1)
-	eventually(t, "USR1 leads to a reload", func() error {
-		if n := b.reloads(t); n != reloads+1 {
+	pids := b.PIDs(t)
+	b.Signal(t, syscall.SIGUSR1)
+	balancer.Eventually(t, "USR1 leads to a reload", func() error {
+		if n := b.Reloads(t); n != reloads+1 {
 			return fmt.Errorf("%v reloads", n-reloads)
 		}
 		return nil
 	})
-	if after := b.pids(t); after[0] != pids[0] {
+	if after := b.PIDs(t); after[0] != pids[0] {
 		t.Errorf("processes %v, %v before: want the same master", after, pids)
 	}
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	clients.lossless(t)
 }
 
@@ -49,16 +50,16 @@ func TestPollModePicksUpChanges(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := newBalancer(t, "external", c.Masters(), "--poll-interval", "0.3")
-	b.mode = "poll"
-	b.start(t)
-	exactly(t, c, "/web", 2, b.port(10001))
+	b.Mode = "poll"
+	b.Start(t)
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	if n := c.Streams(); n != 0 {
 		t.Errorf("%d event streams, want none", n)
 	}
 	scale(t, c, "/web", 4)
-	exactly(t, c, "/web", 4, b.port(10001))
+	exactly(t, c, "/web", 4, b.Port(10001, "/"))
 	must(t, c.Delete("/web"))
-	closed(t, b.port(10001))
+	closed(t, b.Port(10001, "/"))
 }
 
 // Whatever one app's labels hold, the others are served and the configuration has no
@@ -66,7 +67,7 @@ func TestPollModePicksUpChanges(t *testing.T) {
 func TestHostileLabelsCostTheirAppAlone(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
-	clients := b.port(10001).begin(t)
+	clients := newTraffic(t, b.Port(10001, "/"))
 	for i, labels := range []map[string]string{
 		{"HAPROXY_0_VHOST": "x.example\n  stats admin if TRUE\n"},
 		{"HAPROXY_0_VHOST": "a b c } { #"},
@@ -85,13 +86,13 @@ func TestHostileLabelsCostTheirAppAlone(t *testing.T) {
 	}
 	deploy(t, c, app{id: "/zzz-last", port: 10050, instances: 2, labels: map[string]string{"HAPROXY_0_VHOST": "last.example"}})
 	simtest.Idle(t, c)
-	exactly(t, c, "/zzz-last", 2, b.port(10050))
-	exactly(t, c, "/zzz-last", 2, b.web("last.example"))
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/zzz-last", 2, b.Port(10050, "/"))
+	exactly(t, c, "/zzz-last", 2, b.Web("last.example", "/"))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	for i := range 3 {
 		problem(t, b, fmt.Sprintf("/hostile-%d", i))
 	}
-	text, err := b.ask(t, "/_haproxy_getconfig")
+	text, err := b.Ask(t.Context(), "/_haproxy_getconfig")
 	must(t, err)
 	for line := range strings.Lines(text) {
 		word := strings.Fields(line + " .")[0]
@@ -101,7 +102,7 @@ func TestHostileLabelsCostTheirAppAlone(t *testing.T) {
 			}
 		}
 	}
-	b.waitReady(t)
+	b.WaitReady(t)
 	clients.lossless(t)
 }
 
@@ -111,13 +112,13 @@ func TestUnparsableAppCostsItselfAlone(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
 	front := spoil(t, c)
-	b.signal(t, syscall.SIGTERM)
-	b.wait(t)
-	b.masters = []string{front}
-	b.start(t)
-	b.waitReady(t)
+	b.Signal(t, syscall.SIGTERM)
+	b.Wait(t)
+	b.Masters = []string{front}
+	b.Start(t)
+	b.WaitReady(t)
 	problem(t, b, "/spoiled")
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	scale(t, c, "/web", 3)
-	exactly(t, c, "/web", 3, b.port(10001))
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
 }

@@ -12,16 +12,17 @@ import (
 	"syscall"
 	"testing"
 
+	"mlb/test/balancer"
 	"mlb/test/marathonsim"
 )
 
 // serving starts a cluster with one app of two tasks and a balancer that serves it.
-func serving(t *testing.T) (*marathonsim.Cluster, *balancer) {
+func serving(t *testing.T) (*marathonsim.Cluster, *balancer.Balancer) {
 	t.Helper()
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := started(t, c.Masters())
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	return c, b
 }
 
@@ -37,20 +38,20 @@ func TestDeadHAProxyIsReplacedWithoutHelp(t *testing.T) {
 			t.Parallel()
 			c, b := serving(t)
 			scale(t, c, "/web", 3) // known to the running HAProxy by runtime steps only
-			exactly(t, c, "/web", 3, b.port(10001))
-			before := b.pids(t)
+			exactly(t, c, "/web", 3, b.Port(10001, "/"))
+			before := b.PIDs(t)
 			kill(t, before[victim])
-			eventually(t, "another HAProxy serves", func() error {
-				text, err := b.ask(t, "/_haproxy_getpids")
+			balancer.Eventually(t, "another HAProxy serves", func() error {
+				text, err := b.Ask(t.Context(), "/_haproxy_getpids")
 				if err == nil && strings.HasPrefix(text, strconv.Itoa(before[0])) {
 					err = fmt.Errorf("processes %s", text)
 				}
 				return err
 			})
-			exactly(t, c, "/web", 3, b.port(10001))
+			exactly(t, c, "/web", 3, b.Port(10001, "/"))
 			scale(t, c, "/web", 1)
-			exactly(t, c, "/web", 1, b.port(10001))
-			b.waitReady(t)
+			exactly(t, c, "/web", 1, b.Port(10001, "/"))
+			b.WaitReady(t)
 		})
 	}
 }
@@ -59,49 +60,49 @@ func TestDeadHAProxyIsReplacedWhileMarathonIsAway(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
 	stopMasters(t, c)
-	kill(t, b.pids(t)[0])
-	exactly(t, c, "/web", 2, b.port(10001))
+	kill(t, b.PIDs(t)[0])
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 }
 
 func TestEverythingDeadAtOnceIsNoObstacleToTheNextStart(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
 	scale(t, c, "/web", 3)
-	exactly(t, c, "/web", 3, b.port(10001))
-	for _, pid := range b.processes() { // as when the machine fails; sockets are left
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
+	for _, pid := range b.Processes() { // as when the machine fails; sockets are left
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	b.wait(t)
+	b.Wait(t)
 	scale(t, c, "/web", 2)
-	b.start(t)
-	b.waitReady(t)
-	exactly(t, c, "/web", 2, b.port(10001))
+	b.Start(t)
+	b.WaitReady(t)
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 }
 
 func TestRefusedTextCostsItsAppAlone(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
-	clients := b.port(10001).begin(t)
+	clients := newTraffic(t, b.Port(10001, "/"))
 	bad := app{id: "/bad", port: 10002, instances: 1, labels: map[string]string{
 		"HAPROXY_0_BACKEND_SERVER_OPTIONS": "  server {serverName} {host_ipv4}:{port} no-such-keyword",
 	}}
 	deploy(t, c, bad, app{id: "/new", port: 10003, instances: 2})
-	exactly(t, c, "/new", 2, b.port(10003))
-	closed(t, b.port(10002))
+	exactly(t, c, "/new", 2, b.Port(10003, "/"))
+	closed(t, b.Port(10002, "/"))
 	problem(t, b, "/bad")
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 
 	bad.labels = nil
 	deploy(t, c, bad)
-	exactly(t, c, "/bad", 1, b.port(10002))
+	exactly(t, c, "/bad", 1, b.Port(10002, "/"))
 	clients.lossless(t)
 }
 
 // problem waits until mlb reports a problem of an app.
-func problem(t *testing.T, b *balancer, id string) {
+func problem(t *testing.T, b *balancer.Balancer, id string) {
 	t.Helper()
-	eventually(t, "a problem of "+id, func() error {
-		text, err := b.ask(t, "/_mlb/problems")
+	balancer.Eventually(t, "a problem of "+id, func() error {
+		text, err := b.Ask(t.Context(), "/_mlb/problems")
 		if err == nil && !strings.Contains(text, `"`+id+`"`) {
 			err = fmt.Errorf("problems: %s", text)
 		}
@@ -113,42 +114,42 @@ func TestPortThatIsHeldCostsItsAppAloneUntilItIsFree(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
 	var lc net.ListenConfig
-	holder, err := lc.Listen(t.Context(), "tcp4", b.host+":10002")
+	holder, err := lc.Listen(t.Context(), "tcp4", b.Host+":10002")
 	must(t, err)
 	defer holder.Close() //nolint:errcheck // usually closed already
-	clients := b.port(10001).begin(t)
+	clients := newTraffic(t, b.Port(10001, "/"))
 	deploy(t, c, app{id: "/held", port: 10002, instances: 2}, app{id: "/new", port: 10003, instances: 2})
-	exactly(t, c, "/new", 2, b.port(10003))
+	exactly(t, c, "/new", 2, b.Port(10003, "/"))
 	problem(t, b, "/held")
 	must(t, holder.Close())
-	exactly(t, c, "/held", 2, b.port(10002))
+	exactly(t, c, "/held", 2, b.Port(10002, "/"))
 	clients.lossless(t)
 }
 
 func TestKilledMlbIsReplacedByOneThatAdoptsHAProxy(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
-	clients := b.port(10001).begin(t)
+	clients := newTraffic(t, b.Port(10001, "/"))
 	scale(t, c, "/web", 3) // by runtime steps, so that the file may be behind
-	exactly(t, c, "/web", 3, b.port(10001))
-	before := b.pids(t)
-	b.signal(t, syscall.SIGKILL)
-	b.wait(t)
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
+	before := b.PIDs(t)
+	b.Signal(t, syscall.SIGKILL)
+	b.Wait(t)
 	served := clients.served()
-	eventually(t, "traffic goes on", func() error {
+	balancer.Eventually(t, "traffic goes on", func() error {
 		if now := clients.served(); now < served+20 {
 			return fmt.Errorf("%d requests", now-served)
 		}
 		return nil
 	})
 	scale(t, c, "/web", 4) // nobody follows now
-	b.start(t)
-	b.waitReady(t)
-	exactly(t, c, "/web", 4, b.port(10001))
-	if after := b.pids(t); !slices.Equal(after, before) {
+	b.Start(t)
+	b.WaitReady(t)
+	exactly(t, c, "/web", 4, b.Port(10001, "/"))
+	if after := b.PIDs(t); !slices.Equal(after, before) {
 		t.Errorf("processes %v, %v before: want the same", after, before)
 	}
-	if n := b.reloads(t); n != 0 {
+	if n := b.Reloads(t); n != 0 {
 		t.Errorf("%v reloads, want none", n)
 	}
 	clients.lossless(t)
@@ -161,15 +162,15 @@ func TestEndLeavesNothing(t *testing.T) {
 			t.Parallel()
 			c, b := serving(t)
 			scale(t, c, "/web", 3)
-			exactly(t, c, "/web", 3, b.port(10001))
-			b.signal(t, sig)
-			if status := b.wait(t); status != 0 {
+			exactly(t, c, "/web", 3, b.Port(10001, "/"))
+			b.Signal(t, sig)
+			if status := b.Wait(t); status != 0 {
 				t.Errorf("status %d, want 0", status)
 			}
-			if pids := b.processes(); len(pids) > 0 {
+			if pids := b.Processes(); len(pids) > 0 {
 				t.Errorf("processes %v are left", pids)
 			}
-			for _, file := range remains(t, b.dir) {
+			for _, file := range remains(t, b.Dir) {
 				t.Errorf("%s is left", file)
 			}
 		})
@@ -205,17 +206,17 @@ func remains(t *testing.T, dir string) []string {
 func TestSecondMlbOnTheSameFoldersDisturbsNobody(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
-	clients := b.port(10001).begin(t)
-	second := b.prepare(t.Context(), b.command()...)
+	clients := newTraffic(t, b.Port(10001, "/"))
+	second := b.Prepare(t.Context(), b.Line()...)
 	out, err := second.CombinedOutput()
 	if err == nil || second.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "another process answers there") {
 		t.Errorf("second mlb: %v\n%s", err, out)
 	}
-	if _, err := os.Stat(b.path("run/master.sock")); err != nil {
+	if _, err := os.Stat(b.Path("run/master.sock")); err != nil {
 		t.Errorf("the master's socket: %v", err)
 	}
-	exactly(t, c, "/web", 2, b.port(10001))
-	if err := b.ready(t); err != nil {
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
+	if err := ready(t, b); err != nil {
 		t.Errorf("the first one's interface: %v", err)
 	}
 	clients.lossless(t)

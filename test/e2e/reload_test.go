@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"mlb/test/balancer"
 	"mlb/test/marathonsim"
 	"mlb/test/marathonsim/launcher"
 	"mlb/test/marathonsim/simtest"
@@ -16,22 +17,22 @@ func TestEndpointChangeIsNoReloadAndLosesNoRequest(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2, labels: map[string]string{"HAPROXY_0_VHOST": "web.example"}})
 	b := started(t, c.Masters())
-	exactly(t, c, "/web", 2, b.web("web.example"))
-	before, pids := b.reloads(t), b.pids(t)
-	clients := b.web("web.example").begin(t)
+	exactly(t, c, "/web", 2, b.Web("web.example", "/"))
+	before, pids := b.Reloads(t), b.PIDs(t)
+	clients := newTraffic(t, b.Web("web.example", "/"))
 	for _, n := range []int{6, 2} {
 		scale(t, c, "/web", n)
-		exactly(t, c, "/web", n, b.web("web.example"))
-		exactly(t, c, "/web", n, b.port(10001))
+		exactly(t, c, "/web", n, b.Web("web.example", "/"))
+		exactly(t, c, "/web", n, b.Port(10001, "/"))
 	}
 	must(t, c.Restart("/web"))
 	simtest.Idle(t, c)
-	exactly(t, c, "/web", 2, b.web("web.example"))
+	exactly(t, c, "/web", 2, b.Web("web.example", "/"))
 	clients.lossless(t)
-	if after := b.reloads(t); after != before {
+	if after := b.Reloads(t); after != before {
 		t.Errorf("%v reloads, %v before", after, before)
 	}
-	if after := b.pids(t); len(after) != len(pids) || after[1] != pids[1] {
+	if after := b.PIDs(t); len(after) != len(pids) || after[1] != pids[1] {
 		t.Errorf("processes %v, %v before: want the same worker", after, pids)
 	}
 }
@@ -42,22 +43,22 @@ func TestVirtualHostComesAndGoesWithoutAReload(t *testing.T) {
 	web := app{id: "/web", port: 10001, instances: 2, labels: map[string]string{"HAPROXY_0_VHOST": "one.example,two.example"}}
 	deploy(t, c, web)
 	b := started(t, c.Masters())
-	exactly(t, c, "/web", 2, b.web("one.example"))
-	before := b.reloads(t)
+	exactly(t, c, "/web", 2, b.Web("one.example", "/"))
+	before := b.Reloads(t)
 	web.labels["HAPROXY_0_VHOST"] = "two.example,three.example"
-	clients := b.web("two.example").begin(t)
+	clients := newTraffic(t, b.Web("two.example", "/"))
 	deploy(t, c, web)
 	simtest.Idle(t, c)
-	exactly(t, c, "/web", 2, b.web("three.example"))
-	eventually(t, "the old host is not served any more", func() error {
-		a, err := get(t.Context(), b.web("one.example").url, "one.example")
-		if err != nil || a.code != http.StatusServiceUnavailable {
-			return fmt.Errorf("%d %w", a.code, err)
+	exactly(t, c, "/web", 2, b.Web("three.example", "/"))
+	balancer.Eventually(t, "the old host is not served any more", func() error {
+		a, err := b.Web("one.example", "/").Send(t.Context())
+		if err != nil || a.Code != http.StatusServiceUnavailable {
+			return fmt.Errorf("%d %w", a.Code, err)
 		}
 		return nil
 	})
 	clients.lossless(t)
-	if after := b.reloads(t); after != before {
+	if after := b.Reloads(t); after != before {
 		t.Errorf("%v reloads, %v before", after, before)
 	}
 }
@@ -80,11 +81,11 @@ func TestRequestThatRunsIsFinished(t *testing.T) {
 			answers := make(chan string, 8)
 			for range cap(answers) { // some of them at each task
 				go func() {
-					a, err := get(t.Context(), b.port(10001).url+"?sleep=2s", "")
-					answers <- fmt.Sprint(a.code, " ", err)
+					a, err := b.Port(10001, "/?sleep=2s").Send(t.Context())
+					answers <- fmt.Sprint(a.Code, " ", err)
 				}()
 			}
-			eventually(t, "all requests are under way", func() error { return b.sessions(t, "web_10001", cap(answers)) })
+			balancer.Eventually(t, "all requests are under way", func() error { return sessions(t, b, "web_10001", cap(answers)) })
 			change(t, c)
 			for range cap(answers) {
 				select {
@@ -92,7 +93,7 @@ func TestRequestThatRunsIsFinished(t *testing.T) {
 					if got != "200 <nil>" {
 						t.Errorf("answer %s", got)
 					}
-				case <-time.After(deadline):
+				case <-time.After(balancer.Deadline):
 					t.Fatal("no answer")
 				}
 			}
@@ -101,13 +102,15 @@ func TestRequestThatRunsIsFinished(t *testing.T) {
 }
 
 // sessions returns nil when a backend has so many sessions.
-func (b *balancer) sessions(t *testing.T, backend string, want int) error {
+func sessions(t *testing.T, b *balancer.Balancer, backend string, want int) error {
 	t.Helper()
-	text, err := b.ask(t, "/metrics")
+	text, err := b.Ask(t.Context(), "/metrics")
 	if err != nil {
 		return err
 	}
-	if got := sum(t, text, "haproxy_backend_current_sessions", `proxy="`+backend+`"`); got != float64(want) {
+	got, err := balancer.Sum(text, "haproxy_backend_current_sessions", `proxy="`+backend+`"`)
+	must(t, err)
+	if got != float64(want) {
 		return fmt.Errorf("%v sessions", got)
 	}
 	return nil
@@ -125,25 +128,25 @@ func TestMarathonsVerdictDecides(t *testing.T) {
 		"healthChecks": [{"protocol": "HTTP", "path": "/", "portIndex": 0, "maxConsecutiveFailures": 1000}]}`)
 	simtest.Running(t, c, "/web", 3)
 	b := started(t, c.Masters())
-	exactly(t, c, "/web", 3, b.port(10001))
-	reloads := b.reloads(t)
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
+	reloads := b.Reloads(t)
 
 	sick := c.Ready("/web")[0].ID
 	must(t, c.FailTask(sick))
 	simtest.Wait(t, c, "the task is sick", func() bool { return len(c.Ready("/web")) == 2 })
-	exactly(t, c, "/web", 2, b.port(10001))
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 	must(t, c.RecoverTask(sick))
 	simtest.Running(t, c, "/web", 3)
-	exactly(t, c, "/web", 3, b.port(10001))
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
 
-	clients := b.port(10001).begin(t)
+	clients := newTraffic(t, b.Port(10001, "/"))
 	before := c.Leader()
 	must(t, c.ChangeLeader())
 	simtest.Wait(t, c, "another leader", func() bool { return c.Leader() >= 0 && c.Leader() != before })
 	simtest.Running(t, c, "/web", 3)
-	exactly(t, c, "/web", 3, b.port(10001))
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
 	clients.lossless(t)
-	if after := b.reloads(t); after != reloads {
+	if after := b.Reloads(t); after != reloads {
 		t.Errorf("%v reloads, %v before", after, reloads)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"mlb/test/balancer"
 	"mlb/test/haproxytest"
 	"mlb/test/marathonsim"
 	"mlb/test/marathonsim/simtest"
@@ -19,69 +20,69 @@ func TestStartWithoutMarathonWaitsForIt(t *testing.T) {
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	start := stopMasters(t, c)
 	b := newBalancer(t, "external", c.Masters())
-	b.start(t)
-	eventually(t, "HAProxy runs without apps", func() error {
-		_, err := b.ask(t, "/_mlb/live")
+	b.Start(t)
+	balancer.Eventually(t, "HAProxy runs without apps", func() error {
+		_, err := b.Ask(t.Context(), "/_mlb/live")
 		return err
 	})
-	if got := b.web("web.example").once(t.Context()); !strings.HasPrefix(got, "503 ") {
+	if got := answerer(t.Context(), b.Web("web.example", "/")); !strings.HasPrefix(got, "503 ") {
 		t.Errorf("port 8080 answers %s, want 503", got)
 	}
-	if err := b.ready(t); err == nil || !strings.Contains(err.Error(), "no answer from marathon yet") {
+	if err := ready(t, b); err == nil || !strings.Contains(err.Error(), "no answer from marathon yet") {
 		t.Errorf("mlb health --ready: %v", err)
 	}
 	start()
-	exactly(t, c, "/web", 2, b.port(10001))
-	eventually(t, "mlb is ready", func() error { return b.ready(t) })
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
+	balancer.Eventually(t, "mlb is ready", func() error { return ready(t, b) })
 }
 
 func TestRestartWithoutMarathonServesTheLastGoodConfiguration(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
-	b.signal(t, syscall.SIGTERM)
-	if status := b.wait(t); status != 0 {
+	b.Signal(t, syscall.SIGTERM)
+	if status := b.Wait(t); status != 0 {
 		t.Fatalf("status %d", status)
 	}
 	start := stopMasters(t, c)
-	b.start(t)
-	exactly(t, c, "/web", 2, b.port(10001))
-	if err := b.ready(t); err == nil {
+	b.Start(t)
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
+	if err := ready(t, b); err == nil {
 		t.Error("mlb calls itself ready")
 	}
 	start()
 	simtest.Wait(t, c, "a leader", func() bool { return c.Leader() >= 0 })
 	scale(t, c, "/web", 3)
-	exactly(t, c, "/web", 3, b.port(10001))
-	eventually(t, "mlb is ready", func() error { return b.ready(t) })
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
+	balancer.Eventually(t, "mlb is ready", func() error { return ready(t, b) })
 }
 
 // A text that no app is to blame for keeps the last good configuration.
 func TestStartWithARefusedTemplateServesTheLastGoodConfiguration(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
-	b.signal(t, syscall.SIGTERM)
-	b.wait(t)
+	b.Signal(t, syscall.SIGTERM)
+	b.Wait(t)
 	scale(t, c, "/web", 3)
-	b.env = []string{"HAPROXY_HTTP_FRONTEND_HEAD=\nfrontend marathon_http_in\n  bind 127.0.0.1:8080\n  mode no-such-mode\n"}
-	b.start(t)
-	eventually(t, "the last good configuration serves", func() error {
-		got := b.port(10001).once(t.Context())
+	b.Env = []string{"HAPROXY_HTTP_FRONTEND_HEAD=\nfrontend marathon_http_in\n  bind 127.0.0.1:8080\n  mode no-such-mode\n"}
+	b.Start(t)
+	balancer.Eventually(t, "the last good configuration serves", func() error {
+		got := answerer(t.Context(), b.Port(10001, "/"))
 		if strings.HasPrefix(got, "error: ") {
 			return errors.New(got)
 		}
 		return nil
 	})
-	if err := b.ready(t); err == nil {
+	if err := ready(t, b); err == nil {
 		t.Error("mlb calls itself ready")
 	}
-	b.signal(t, syscall.SIGTERM)
-	if status := b.wait(t); status != 0 {
+	b.Signal(t, syscall.SIGTERM)
+	if status := b.Wait(t); status != 0 {
 		t.Errorf("status %d", status)
 	}
-	b.env = nil
-	b.start(t)
-	exactly(t, c, "/web", 3, b.port(10001))
-	b.waitReady(t)
+	b.Env = nil
+	b.Start(t)
+	exactly(t, c, "/web", 3, b.Port(10001, "/"))
+	b.WaitReady(t)
 }
 
 // A listener of mlb's own that cannot be had is waited for.
@@ -91,19 +92,19 @@ func TestStartWaitsForAListenerThatIsHeld(t *testing.T) {
 	deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 	b := newBalancer(t, "external", c.Masters())
 	var lc net.ListenConfig
-	holder, err := lc.Listen(t.Context(), "tcp4", b.host+":9090")
+	holder, err := lc.Listen(t.Context(), "tcp4", b.Host+":9090")
 	must(t, err)
 	defer holder.Close() //nolint:errcheck // usually closed already
-	b.start(t)
-	eventually(t, "mlb says what is wrong", func() error {
-		if text := b.log(); !strings.Contains(text, b.host+":9090: address already in use") {
+	b.Start(t)
+	balancer.Eventually(t, "mlb says what is wrong", func() error {
+		if text := b.Log(); !strings.Contains(text, b.Host+":9090: address already in use") {
 			return errors.New("nothing")
 		}
 		return nil
 	})
 	must(t, holder.Close())
-	b.waitReady(t)
-	exactly(t, c, "/web", 2, b.port(10001))
+	b.WaitReady(t)
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
 }
 
 func TestMistakesOfTheCommandLineEndTheStart(t *testing.T) {
@@ -125,8 +126,8 @@ func TestMistakesOfTheCommandLineEndTheStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := newBalancer(t, "x", nil)
-			b.env = tt.env
-			cmd := b.prepare(t.Context(), tt.args...)
+			b.Env = tt.env
+			cmd := b.Prepare(t.Context(), tt.args...)
 			out, _ := cmd.CombinedOutput() // the status says it
 			if got := cmd.ProcessState.ExitCode(); got != tt.status {
 				t.Errorf("status %d, want %d", got, tt.status)
@@ -148,21 +149,21 @@ func TestD8RenderPrintsAndTouchesNothing(t *testing.T) {
 			c := simtest.Start(t, marathonsim.Options{Generation: generation})
 			deploy(t, c, app{id: "/web", port: 10001, instances: 2})
 			b := newBalancer(t, "external", c.Masters())
-			b.mode = "render"
-			cmd := b.prepare(t.Context(), b.command()...)
+			b.Mode = "render"
+			cmd := b.Prepare(t.Context(), b.Line()...)
 			out, err := cmd.Output()
 			must(t, err)
-			for _, want := range []string{"frontend web_10001", "bind " + b.host + ":10001", "backend web_10001", "  server "} {
+			for _, want := range []string{"frontend web_10001", "bind " + b.Host + ":10001", "backend web_10001", "  server "} {
 				if !strings.Contains(string(out), want) {
 					t.Errorf("%q is not in\n%s", want, out)
 				}
 			}
-			entries, err := os.ReadDir(b.dir)
+			entries, err := os.ReadDir(b.Dir)
 			must(t, err)
 			if len(entries) > 0 {
 				t.Errorf("files were made: %v", entries)
 			}
-			if haproxytest.Connects(t, b.host+":9090") {
+			if haproxytest.Connects(t, b.Host+":9090") {
 				t.Error("somebody serves")
 			}
 		})
@@ -176,23 +177,23 @@ func TestD8DryPrintsWhatIsEqualAlready(t *testing.T) {
 	c := cluster(t)
 	deploy(t, c, app{id: "/web", port: 10001, instances: 1})
 	b := newBalancer(t, "external", c.Masters(), "--dry")
-	b.mode = "once"
+	b.Mode = "once"
 	dry := func() string {
-		out, err := b.prepare(t.Context(), b.command()...).Output()
+		out, err := b.Prepare(t.Context(), b.Line()...).Output()
 		must(t, err)
 		return string(out)
 	}
 	text := dry()
 	files := map[string]string{"haproxy.cfg": text, "domain2backend.map": "web.example web_10001\n"}
 	for name, content := range files {
-		must(t, os.WriteFile(b.path(name), []byte(content), 0o600))
+		must(t, os.WriteFile(b.Path(name), []byte(content), 0o600))
 	}
-	b.args = append(b.args, "--sse")
+	b.Args = append(b.Args, "--sse")
 	if again := dry(); again != text || again == "" {
 		t.Errorf("printed %q, before that %q", again, text)
 	}
 	for name, content := range files {
-		if now, err := os.ReadFile(b.path(name)); err != nil || string(now) != content {
+		if now, err := os.ReadFile(b.Path(name)); err != nil || string(now) != content {
 			t.Errorf("%s is now %q, %v", name, now, err)
 		}
 	}
@@ -202,8 +203,8 @@ func TestD6BlanksAndNothingInListsAreNoLines(t *testing.T) {
 	t.Parallel()
 	c := cluster(t)
 	b := newBalancer(t, "external", c.Masters(), "--ssl-certs", " one.pem , ,two.pem,")
-	b.mode, b.env = "render", []string{"HAPROXY_GLOBAL_DEFAULT_OPTIONS="}
-	out, err := b.prepare(t.Context(), b.command()...).Output()
+	b.Mode, b.Env = "render", []string{"HAPROXY_GLOBAL_DEFAULT_OPTIONS="}
+	out, err := b.Prepare(t.Context(), b.Line()...).Output()
 	must(t, err)
 	if text := string(out); !strings.Contains(text, " ssl crt one.pem crt two.pem ") {
 		t.Errorf("certificates are not as listed:\n%s", text)

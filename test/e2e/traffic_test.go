@@ -15,48 +15,41 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"mlb/test/balancer"
 	"mlb/test/marathonsim"
 )
 
-// route is a way to an app through a balancer.
-type route struct {
-	url   string
-	vhost string // empty: as in url
-}
-
-// web returns the route of a virtual host.
-func (b *balancer) web(vhost string) route { return route{"http://" + b.host + ":8080/", vhost} }
-
-// port returns the route of a service port.
-func (b *balancer) port(number int) route {
-	return route{fmt.Sprintf("http://%s:%d/", b.host, number), ""}
-}
-
-// answers returns who answers n requests, sorted and each once: task ids, and for
+// answerers returns who answers n requests, sorted and each once: task ids, and for
 // answers of nobody the status or the error.
-func (r route) answers(ctx context.Context, n int) []string {
+func answerers(ctx context.Context, r balancer.Request, n int) []string {
 	var found []string
 	for range n {
-		found = append(found, r.once(ctx))
+		found = append(found, answerer(ctx, r))
 	}
 	slices.Sort(found)
 	return slices.Compact(found)
 }
 
-func (r route) once(ctx context.Context) string {
-	a, err := get(ctx, r.url, r.vhost)
+// answerer is answerers for one request.
+func answerer(ctx context.Context, r balancer.Request) string {
+	a, err := r.Send(ctx)
 	if err != nil {
 		return "error: " + err.Error()
 	}
-	return cmp.Or(a.task, a.status)
+	return cmp.Or(a.Task, status(a))
 }
 
-// exactly waits until those that answer on the route are exactly the tasks that
+// status is an answer's status with its text.
+func status(a balancer.Answer) string {
+	return fmt.Sprintf("%d %s", a.Code, http.StatusText(a.Code))
+}
+
+// exactly waits until those that answer the request are exactly the tasks that
 // Marathon calls ready, n of them.
-func exactly(t *testing.T, c *marathonsim.Cluster, app string, n int, r route) {
+func exactly(t *testing.T, c *marathonsim.Cluster, app string, n int, r balancer.Request) {
 	t.Helper()
 	begin := time.Now()
-	eventually(t, fmt.Sprintf("exactly the %d tasks of %s answer at %s %s", n, app, r.url, r.vhost), func() error {
+	balancer.Eventually(t, fmt.Sprintf("exactly the %d tasks of %s answer at %s %s", n, app, r.URL, r.Host), func() error {
 		var want []string
 		for _, task := range c.Ready(app) {
 			want = append(want, task.ID)
@@ -65,7 +58,7 @@ func exactly(t *testing.T, c *marathonsim.Cluster, app string, n int, r route) {
 		if len(want) != n {
 			return fmt.Errorf("%d tasks are ready", len(want))
 		}
-		got := r.answers(t.Context(), 3*n)
+		got := answerers(t.Context(), r, 3*n)
 		if diff := gocmp.Diff(want, got); diff != "" {
 			return fmt.Errorf("tasks (-want +got):\n%s", diff)
 		}
@@ -74,12 +67,12 @@ func exactly(t *testing.T, c *marathonsim.Cluster, app string, n int, r route) {
 	t.Logf("%d tasks of %s after %s", n, app, time.Since(begin).Round(time.Millisecond))
 }
 
-// closed waits until nobody serves the route: the port is closed, or HAProxy itself
+// closed waits until nobody answers the request: the port is closed, or HAProxy itself
 // answers 503.
-func closed(t *testing.T, r route) {
+func closed(t *testing.T, r balancer.Request) {
 	t.Helper()
-	eventually(t, "nobody answers at "+r.url+" "+r.vhost, func() error {
-		got := r.once(t.Context())
+	balancer.Eventually(t, "nobody answers at "+r.URL+" "+r.Host, func() error {
+		got := answerer(t.Context(), r)
 		if strings.HasPrefix(got, "503 ") || strings.Contains(got, "connection refused") {
 			return nil
 		}
@@ -98,9 +91,9 @@ type traffic struct {
 	slowest  time.Duration
 }
 
-// begin starts two clients, one that keeps its connection and one that does not.
+// newTraffic starts two clients, one that keeps its connection and one that does not.
 // They end with the test at the latest.
-func (r route) begin(t *testing.T) *traffic {
+func newTraffic(t *testing.T, r balancer.Request) *traffic {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	f := &traffic{stop: stop}
@@ -118,7 +111,7 @@ func (r route) begin(t *testing.T) *traffic {
 	return f
 }
 
-func (f *traffic) run(ctx context.Context, client *http.Transport, r route) {
+func (f *traffic) run(ctx context.Context, client *http.Transport, r balancer.Request) {
 	pause := time.NewTicker(10 * time.Millisecond)
 	defer pause.Stop()
 	for {
@@ -129,12 +122,12 @@ func (f *traffic) run(ctx context.Context, client *http.Transport, r route) {
 		}
 		begin := time.Now()
 		// A request that was begun is finished.
-		a, err := getBy(context.WithoutCancel(ctx), client, r.url, r.vhost)
+		a, err := r.SendBy(context.WithoutCancel(ctx), client)
 		f.note(begin, a, err)
 	}
 }
 
-func (f *traffic) note(begin time.Time, a answer, err error) {
+func (f *traffic) note(begin time.Time, a balancer.Answer, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.requests++
@@ -142,8 +135,8 @@ func (f *traffic) note(begin time.Time, a answer, err error) {
 	switch {
 	case err != nil:
 		f.failures = append(f.failures, fmt.Sprintf("%s after %s: %v", begin.Format("15:04:05.000"), time.Since(begin), err))
-	case a.code != http.StatusOK:
-		f.failures = append(f.failures, fmt.Sprintf("%s: %s %.100q", begin.Format("15:04:05.000"), a.status, a.body))
+	case a.Code != http.StatusOK:
+		f.failures = append(f.failures, fmt.Sprintf("%s: %s %.100q", begin.Format("15:04:05.000"), status(a), a.Body))
 	}
 }
 

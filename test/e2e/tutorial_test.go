@@ -18,6 +18,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/redis/go-redis/v9"
 
+	"mlb/test/balancer"
 	"mlb/test/haproxytest"
 	"mlb/test/marathonsim"
 	"mlb/test/marathonsim/launcher"
@@ -35,7 +36,7 @@ const (
 // site is the tutorial: its two groups with real databases, and both balancers.
 type site struct {
 	cluster            *marathonsim.Cluster
-	internal, external *balancer
+	internal, external *balancer.Balancer
 }
 
 // newSite starts the balancers first, so that all that the tutorial's documents lead
@@ -43,7 +44,7 @@ type site struct {
 func newSite(t *testing.T, generation marathonsim.Generation) *site {
 	t.Helper()
 	needs(t, "redis-server", "mariadbd", "mariadb-install-db")
-	internal := host(t, "internal")
+	internal := balancer.Host(t, "internal")
 	c := simtest.Start(t, marathonsim.Options{
 		// The documents' grace period of five minutes becomes one: a database that
 		// makes its files on a busy machine would be killed before it is ready.
@@ -58,8 +59,8 @@ func newSite(t *testing.T, generation marathonsim.Generation) *site {
 		internal: newBalancer(t, "internal", c.Masters()),
 		external: newBalancer(t, "external", c.Masters()),
 	}
-	for _, b := range []*balancer{s.internal, s.external} {
-		b.start(t)
+	for _, b := range []*balancer.Balancer{s.internal, s.external} {
+		b.Start(t)
 	}
 	for i, document := range []string{marathonsim.KeysAndValues(), marathonsim.WordPress()} {
 		post(t, c.Masters()[i+1]+"/v2/groups", document)
@@ -76,7 +77,7 @@ func newSite(t *testing.T, generation marathonsim.Generation) *site {
 // awaitReady waits, longer than simtest does, until n tasks are ready.
 func awaitReady(t *testing.T, c *marathonsim.Cluster, app string, n int) {
 	t.Helper()
-	eventually(t, "tasks of "+app+" are ready", func() error {
+	balancer.Eventually(t, "tasks of "+app+" are ready", func() error {
 		if ready := len(c.Ready(app)); ready != n {
 			return fmt.Errorf("%d tasks of %d", ready, n)
 		}
@@ -122,7 +123,7 @@ func TestTutorial(t *testing.T) {
 		t.Run("generation "+string(generation), func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, generation)
-			exactly(t, s.cluster, webApp, 3, s.external.web(vhost))
+			exactly(t, s.cluster, webApp, 3, s.external.Web(vhost, "/"))
 			s.exposesOnlyItsGroup(t)
 			s.reachesRedis(t)
 			s.reachesMySQL(t)
@@ -142,8 +143,8 @@ func (s *site) reachesRedis(t *testing.T) {
 		return client
 	}
 	key, want := "set through port 9000", t.Name()
-	through := open(s.internal.host + ":9000")
-	eventually(t, "redis answers through port 9000", func() error {
+	through := open(s.internal.Host + ":9000")
+	balancer.Eventually(t, "redis answers through port 9000", func() error {
 		return through.Set(t.Context(), key, want, 0).Err()
 	})
 	if got, err := open(task.Addr(0)).Get(t.Context(), key).Result(); err != nil || got != want {
@@ -166,8 +167,8 @@ func (s *site) reachesMySQL(t *testing.T) {
 		t.Cleanup(func() { _ = db.Close() })
 		return db
 	}
-	through := open(s.internal.host + ":10000")
-	eventually(t, "the database answers through port 10000", func() error { return through.PingContext(t.Context()) })
+	through := open(s.internal.Host + ":10000")
+	balancer.Eventually(t, "the database answers through port 10000", func() error { return through.PingContext(t.Context()) })
 	for _, statement := range []string{
 		"CREATE DATABASE blog", "CREATE TABLE blog.posts (title TEXT)", "INSERT INTO blog.posts VALUES ('first')",
 	} {
@@ -184,23 +185,23 @@ func (s *site) reachesMySQL(t *testing.T) {
 // The web tasks use the internal balancer under the address of the documents.
 func (s *site) webTasksReachTheirDatabases(t *testing.T) {
 	t.Helper()
-	eventually(t, "a page of WordPress reaches its database", func() error {
-		return says(t, s.external.web(vhost), "database: connected")
+	balancer.Eventually(t, "a page of WordPress reaches its database", func() error {
+		return says(t, s.external.Web(vhost, "/"), "database: connected")
 	})
 	for _, task := range s.cluster.Ready(keysApp) {
-		r := route{url: "http://" + net.JoinHostPort(task.Address, "11111")}
-		eventually(t, task.ID+" reaches Redis", func() error { return says(t, r, "redis: connected") })
+		r := balancer.Request{URL: "http://" + net.JoinHostPort(task.Address, "11111")}
+		balancer.Eventually(t, task.ID+" reaches Redis", func() error { return says(t, r, "redis: connected") })
 	}
 }
 
-func says(t *testing.T, r route, want string) error {
+func says(t *testing.T, r balancer.Request, want string) error {
 	t.Helper()
-	a, err := get(t.Context(), r.url, r.vhost)
+	a, err := r.Send(t.Context())
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(a.body, want) {
-		return fmt.Errorf("%s: %q", a.status, a.body)
+	if !strings.Contains(a.Body, want) {
+		return fmt.Errorf("%s: %q", status(a), a.Body)
 	}
 	return nil
 }
@@ -208,13 +209,13 @@ func says(t *testing.T, r route, want string) error {
 // An app without HAPROXY_GROUP is nowhere, and each balancer has its own group only.
 func (s *site) exposesOnlyItsGroup(t *testing.T) {
 	t.Helper()
-	for b, groups := range map[*balancer]struct{ has, lacks []string }{
+	for b, groups := range map[*balancer.Balancer]struct{ has, lacks []string }{
 		s.internal: {[]string{redisApp, mysqlApp}, []string{webApp, keysApp}},
 		s.external: {[]string{webApp}, []string{redisApp, mysqlApp, keysApp}},
 	} {
-		b.waitReady(t)
-		eventually(t, "all services of the group are configured", func() error {
-			text, err := b.ask(t, "/_haproxy_getconfig")
+		b.WaitReady(t)
+		balancer.Eventually(t, "all services of the group are configured", func() error {
+			text, err := b.Ask(t.Context(), "/_haproxy_getconfig")
 			for _, id := range groups.has {
 				if err == nil && !strings.Contains(text, backendName(id)) {
 					err = fmt.Errorf("%s is not configured", id)
@@ -222,20 +223,20 @@ func (s *site) exposesOnlyItsGroup(t *testing.T) {
 			}
 			return err
 		})
-		text, err := b.ask(t, "/_haproxy_getconfig")
+		text, err := b.Ask(t.Context(), "/_haproxy_getconfig")
 		must(t, err)
 		for _, id := range groups.lacks {
 			if strings.Contains(text, backendName(id)) {
-				t.Errorf("%s is configured on the balancer for %s", id, b.group)
+				t.Errorf("%s is configured on the balancer for %v", id, b.Groups)
 			}
 		}
 	}
-	for _, addr := range []string{s.external.host + ":9000", s.external.host + ":10000", s.internal.host + ":11111"} {
+	for _, addr := range []string{s.external.Host + ":9000", s.external.Host + ":10000", s.internal.Host + ":11111"} {
 		if haproxytest.Connects(t, addr) {
 			t.Errorf("somebody listens on %s", addr)
 		}
 	}
-	if got := s.internal.web(vhost).once(t.Context()); !strings.HasPrefix(got, "503 ") {
+	if got := answerer(t.Context(), s.internal.Web(vhost, "/")); !strings.HasPrefix(got, "503 ") {
 		t.Errorf("the internal balancer answers for %s: %s", vhost, got)
 	}
 }
@@ -248,7 +249,7 @@ func backendName(id string) string {
 // follows checks that the set of answering tasks stays Marathon's, whatever happens.
 func (s *site) follows(t *testing.T) {
 	t.Helper()
-	c, r := s.cluster, s.external.web(vhost)
+	c, r := s.cluster, s.external.Web(vhost, "/")
 	scale(t, c, webApp, 5)
 	exactly(t, c, webApp, 5, r)
 	scale(t, c, webApp, 1)
@@ -275,16 +276,16 @@ func (s *site) follows(t *testing.T) {
 
 	must(t, c.Delete(webApp))
 	closed(t, r)
-	closed(t, s.external.port(11111))
+	closed(t, s.external.Port(11111, "/"))
 	s.stillThere(t)
 }
 
 // stillThere checks that the databases are served after the web app is gone.
 func (s *site) stillThere(t *testing.T) {
 	t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: s.internal.host + ":9000"})
+	client := redis.NewClient(&redis.Options{Addr: s.internal.Host + ":9000"})
 	defer client.Close() //nolint:errcheck // it was only read from
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	ctx, cancel := context.WithTimeout(t.Context(), balancer.Deadline)
 	defer cancel()
 	if got, err := client.Get(ctx, "set through port 9000").Result(); err != nil || got != t.Name() {
 		t.Errorf("the key is %q, %v", got, err)
