@@ -23,7 +23,7 @@ func newHandler(v View, sources Sources, metrics prometheus.Gatherer, log *zap.L
 		return func(w http.ResponseWriter, _ *http.Request) { writeText(w, http.StatusOK, get()) }
 	}
 	return handler{
-		"/_haproxy_getconfig":   guard(sources, text(func() []byte { return maskPasswords(v.GetConfig()) })),
+		"/_haproxy_getconfig":   guard(sources, text(v.GetConfig)),
 		"/_haproxy_getpids":     text(func() []byte { return joinPIDs(v.PIDs()) }),
 		"/_haproxy_getvhostmap": guard(sources, text(v.HostMap)),
 		"/_haproxy_getappmap":   guard(sources, text(v.AppMap)),

@@ -185,44 +185,6 @@ func TestMetricsAreThoseOfTheRegistry(t *testing.T) {
 	}
 }
 
-func TestPasswordsAreMasked(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct{ config, want string }{
-		"hash":            {"userlist u\n  user bob password $5$salt$hash\n", "userlist u\n  user bob password <secret>\n"},
-		"plain":           {"\tuser bob insecure-password hunter2", "\tuser bob insecure-password <secret>"},
-		"groups before":   {" user bob groups a,b password x", " user bob groups a,b password <secret>"},
-		"groups after":    {" user bob password x groups a,b\n", " user bob password <secret> groups a,b\n"},
-		"several blanks":  {" user\t bob \tpassword   x\r\n", " user\t bob \tpassword   <secret>\r\n"},
-		"quotes":          {` user "a b" password 'p # w' groups "g"`, ` user "a b" password <secret> groups "g"`},
-		"quoted keyword":  {` user bob "password" x`, ` user bob "password" <secret>`},
-		"escapes":         {` user a\ b password x\ y"z \" z"`, ` user a\ b password <secret>`},
-		"empty":           {` user bob password ""`, ` user bob password <secret>`},
-		"confusing names": {" user password password password groups password", " user password password <secret> groups password"},
-		"comment":         {"# user bob password x\n", "# user bob password <secret>\n"},
-		"statistics page": {" stats auth admin:a:b c\n", " stats auth admin:<secret>\n"},
-		"header": {
-			"  http-request set-header Authorization \"Basic abc\" if x\n  http-check send hdr authorization Basic\\ abc\n",
-			"  http-request set-header Authorization <secret> if x\n  http-check send hdr authorization <secret>\n",
-		},
-		"each line for itself": {
-			" user a password x\n user b password y\n", " user a password <secret>\n user b password <secret>\n",
-		},
-		"no user at all":            {"global\n  user haproxy\n  group haproxy\n", "global\n  user haproxy\n  group haproxy\n"},
-		"another directive":         {" username x password y\n", " username x password y\n"},
-		"a user without a password": {" user bob groups a\n", " user bob groups a\n"},
-		"password on the next line": {" user bob\n password x\n", " user bob\n password x\n"},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			got := serve(t, view{config: tt.config}, http.MethodGet, "/_haproxy_getconfig").Body.String()
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("configuration (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
 func TestReloadIsAskedForWithPostInEveryMode(t *testing.T) {
 	t.Parallel()
 	asked := make(chan string, 1)

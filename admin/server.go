@@ -43,6 +43,7 @@ type Server struct {
 	config  Config
 	handler handler
 	log     *zap.Logger
+	opened  []net.Listener // what Open has opened
 }
 
 // New returns a server for what v shows and the metrics that are gathered. It
@@ -55,15 +56,29 @@ func New(c Config, v View, metrics prometheus.Gatherer, log *zap.Logger) *Server
 // Handler returns what answers the requests, for a listener of the caller's own.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Run serves until ctx is done, then lets answers in progress finish for at most
-// two seconds, removes its socket and returns nil after all its goroutines. It
-// returns an error if it cannot listen, or can no longer. A socket left behind by
-// a process that has ended is replaced; one that answers is ErrInUse. Run it once.
-func (s *Server) Run(ctx context.Context) error {
-	listeners, err := s.listen(ctx)
-	if err != nil {
-		return err
+// Open listens, which tells whether another process has the socket or the address,
+// before anything else is done. Requests wait for Run, which must follow. It returns an
+// error if it cannot listen; then nothing is open. A socket left behind by a process
+// that has ended is replaced; one that answers is ErrInUse.
+func (s *Server) Open(ctx context.Context) error {
+	opened, err := s.listen(ctx)
+	if err == nil {
+		s.opened = opened
 	}
+	return err
+}
+
+// Run serves until ctx is done, then lets answers in progress finish for at most
+// two seconds, removes its socket and returns nil after all its goroutines. Without an
+// Open before, it begins with that. It returns an error if it cannot listen, or can no
+// longer. Run it once.
+func (s *Server) Run(ctx context.Context) error {
+	if s.opened == nil {
+		if err := s.Open(ctx); err != nil {
+			return err
+		}
+	}
+	listeners := s.opened
 	server := &http.Server{
 		Handler:                      s.handler,
 		ReadTimeout:                  readTimeout,
@@ -73,6 +88,7 @@ func (s *Server) Run(ctx context.Context) error {
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     zap.NewStdLog(s.log),
 	}
+	var err error
 	failed := make(chan error, len(listeners))
 	var serving sync.WaitGroup
 	for _, l := range listeners {

@@ -5,9 +5,9 @@ import "mlb/discovery"
 // View is what the interface shows and whom it asks. Its methods are called from
 // many goroutines at once and must not block for longer than a client would wait.
 type View interface {
-	// GetConfig returns the configuration that HAProxy was started with, as it is;
-	// passwords are masked by this package. It is empty as long as there is none.
-	// The slice is only read.
+	// GetConfig returns the configuration that HAProxy was started with,
+	// without passwords (D51). It is empty as long as there is none. The slice is only
+	// read.
 	GetConfig() []byte
 	// HostMap and AppMap return the map files of hosts and of app IDs as they are
 	// now; empty when there are none or routing does not use them (contract 8). The

@@ -90,7 +90,7 @@ func (d *differ) section(old, wanted Section) {
 	if !written {
 		if i := firstDifference(old.Skeleton, wanted.Skeleton); i >= 0 {
 			d.reason(ReasonSectionChanged, wanted.Key(), "line %q became %q",
-				lineAt(old.Skeleton, i), lineAt(wanted.Skeleton, i))
+				MaskPasswords([]byte(lineAt(old.Skeleton, i))), MaskPasswords([]byte(lineAt(wanted.Skeleton, i))))
 		}
 	}
 	written = written && d.sameDefaults(old, wanted)

@@ -106,8 +106,13 @@ func newClaims(cfg Config) haproxy.Claims {
 // (contract 1.1 step 3, D4).
 func writeCertificates(c Certificates) error {
 	files := make([]certs.File, len(c.Files))
+	var bad []error
 	for i, f := range c.Files {
 		files[i] = certs.File{Path: f.Path, PEM: []byte(f.PEM.Reveal())}
+		bad = append(bad, files[i].Check())
+	}
+	if err := errors.Join(bad...); err != nil { // the files that serve stay
+		return fmt.Errorf("%s: %w", certificateVariable, err)
 	}
 	if err := certs.WriteFiles(files); err != nil {
 		return err

@@ -121,6 +121,10 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 func (b *balancer) run(ctx context.Context) error {
 	defer b.source.close()
 	defer b.controller.Close()
+	// Whoever has these has the HAProxy, too: it must not be touched then.
+	if err := b.admin.Open(ctx); err != nil {
+		return err
+	}
 	outer, endOuter := context.WithCancel(context.WithoutCancel(ctx))
 	defer endOuter()
 	applying, endApplying := context.WithCancel(outer)

@@ -11,13 +11,14 @@ import (
 	"go.uber.org/zap"
 
 	"mlb/discovery"
+	"mlb/haproxy"
 )
 
 // stuckAfter is how long one pass may take before mlb counts as dead.
 const stuckAfter = 3 * time.Minute
 
-// GetConfig returns what HAProxy was started with.
-func (v view) GetConfig() []byte { return []byte(v.loop.Status().Loaded) }
+// GetConfig returns what HAProxy was started with, without passwords (D51).
+func (v view) GetConfig() []byte { return haproxy.MaskPasswords([]byte(v.loop.Status().Loaded)) }
 
 // HostMap returns the map file of hosts as it is on disk.
 func (v view) HostMap() []byte { return v.mapFile("domain2backend.map") }

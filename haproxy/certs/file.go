@@ -18,9 +18,13 @@ const fileMode fs.FileMode = 0o600
 type File struct {
 	// Path is the file to write. Its folder is made if it is missing.
 	Path string
-	// PEM is the text. It is written as it is, without being looked at.
+	// PEM is the text. It is written as it is.
 	PEM []byte
 }
+
+// Check returns an error with ErrUnusable in its chain if HAProxy could not serve from
+// the text, written where it belongs. It holds no part of the text.
+func (f File) Check() error { return checkText(f.Path, f.PEM) }
 
 // WriteFiles makes each file hold its text with mode 0600. A file that already
 // does is not touched. One that cannot be written does not keep the others from

@@ -24,6 +24,11 @@ func checkPair(path string) error {
 	if err != nil {
 		return err
 	}
+	return checkText(path, text)
+}
+
+// checkText is checkPair for a file that holds a text.
+func checkText(path string, text []byte) (err error) {
 	certificate, key := firstBlocks(text)
 	if certificate == nil {
 		return fmt.Errorf("%s: %w: it holds no certificate", path, ErrUnusable)
