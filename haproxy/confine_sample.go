@@ -11,6 +11,11 @@ import (
 // word (HAProxy's manual, section 7): none that reads the environment, files or
 // variables of the process, runs Lua, or looks into another service's section.
 func confinedSamples(word string, p Place, maps bool) error {
+	// Those of Lua may stand without parentheses.
+	bare := strings.HasPrefix(word, "lua.") && !slices.Contains(p.Hosts, strings.ToLower(word))
+	if bare || strings.Contains(word, "[lua.") || strings.Contains(word, ",lua.") {
+		return refuse("sample %q", word)
+	}
 	for i, c := range word {
 		if c != '(' {
 			continue

@@ -39,8 +39,10 @@ func (l *Loop) adopt(ctx context.Context) error {
 		case errors.Is(err, process.ErrHung):
 			l.log.Error("haproxy hangs, another one will be started", zap.Error(err))
 			return nil
-		case err != nil || !ok:
+		case !ok:
 			return err
+		case err != nil: // a note that cannot be written: HAProxy serves
+			l.log.Warn("haproxy adopted, with a problem beside it", zap.Error(err))
 		}
 		l.up = time.Now()
 		l.learn(work)

@@ -74,6 +74,7 @@ func TestLiveHAProxyIsAdopted(t *testing.T) {
 		"the same, and more servers are wanted":        {[][]string{{a}, {a, b}}, nil, apply.MethodRuntime, []string{a, b, c}},
 		"death between the rename and the reload":      {[][]string{{a}}, (*rig).renameOnly, apply.MethodReload, []string{a, b}},
 		"death after the reload, and back again":       {[][]string{{a}}, (*rig).reloadOnly, apply.MethodReload, []string{a}},
+		"a note that cannot be written is no obstacle": {[][]string{{a}}, (*rig).blockNote, apply.MethodRuntime, []string{b}},
 		"a reload when the file is gone":               {[][]string{{a}}, (*rig).removeFile, apply.MethodReload, []string{a}},
 		"endpoints follow when the file is no file":    {[][]string{{a}}, (*rig).spoilFile, apply.MethodRuntime, []string{b}},
 		"a reload when it is not known what it runs":   {[][]string{{a}}, (*rig).forget, apply.MethodReload, []string{a}},
@@ -115,6 +116,14 @@ func TestLiveHAProxyIsAdopted(t *testing.T) {
 				t.Errorf("%d reloads, want %d", n, reloads)
 			}
 		})
+	}
+}
+
+// blockNote keeps the note of HAProxy's processes from being written, as a full disk does.
+func (r *rig) blockNote(t *testing.T) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(r.dir, "haproxy.pids.new", "x"), 0o700); err != nil {
+		t.Fatal(err)
 	}
 }
 

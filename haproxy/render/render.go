@@ -103,9 +103,9 @@ const lastPhase = 2
 // phaseOf says when HAProxy acts on a line of a frontend: redirects after all
 // http-request rules, the choice of a backend at last.
 func phaseOf(line string) int {
-	words := strings.Fields(line)
+	words, err := haproxy.Words(line) // HAProxy knows a quoted directive, too
 	switch {
-	case len(words) == 0:
+	case err != nil || len(words) == 0:
 		return 0
 	case words[0] == "redirect":
 		return 1

@@ -204,3 +204,17 @@ func TestTheAppItselfIsFoundByItsID(t *testing.T) {
 		}
 	}
 }
+
+// HAProxy knows a quoted directive as well: it must not stand before its turn.
+func TestAQuotedDirectiveTakesNoTurnOfOthers(t *testing.T) {
+	t.Parallel()
+	late := labelled(web("/late", 10002, "shop.example.com"), "HTTP_FRONTEND_ACL",
+		"  acl host_{cleanedUpHostname} hdr(host) -i {hostname}\n  \"use_backend\" {backend} if host_{cleanedUpHostname}\n")
+	early := labelled(web("/early", 10001, "shop.example.com"), "HTTP_FRONTEND_ACL",
+		"  acl host_{cleanedUpHostname} hdr(host) -i {hostname}\n  use_backend {backend} if host_{cleanedUpHostname}\n")
+	got := newRenderer(t).Render([]haproxy.Proxy{early, late})
+	first, second := strings.Index(got.Config, "use_backend early_10001"), strings.Index(got.Config, `"use_backend" late_10002`)
+	if first < 0 || second < first || len(got.Problems) > 0 {
+		t.Errorf("rules at %d and %d, problems %+v\n%s", first, second, got.Problems, got.Config)
+	}
+}

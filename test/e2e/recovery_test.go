@@ -203,6 +203,50 @@ func remains(t *testing.T, dir string) []string {
 	return out
 }
 
+// Whoever finds that it is not alone, or cannot start for another reason, leaves the
+// HAProxy that serves as it is.
+func TestStartThatFailsTouchesNoHAProxy(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args, env []string
+		killed    bool // the first mlb was, its HAProxy serves on
+		says      string
+	}{
+		"the sockets are another mlb's":    {args: []string{"--state-dir", "other"}, says: "another process answers there"},
+		"the administration port is taken": {args: []string{"--admin-listen", "HOST:9090"}, killed: true, says: "address already in use"},
+		"a certificate has no key":         {env: []string{"HAPROXY_SSL_CERT=-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----"}, killed: true, says: "HAPROXY_SSL_CERT"},
+		"a certificate is no certificate":  {env: []string{"HAPROXY_SSL_CERT=nonsense"}, killed: true, says: "holds no certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c, b := serving(t)
+			before := b.PIDs(t)
+			if tt.killed {
+				b.Signal(t, syscall.SIGKILL)
+				b.Wait(t)
+			}
+			second := b.Prepare(t.Context(), append(b.Line(), tt.args...)...)
+			for i, a := range second.Args {
+				second.Args[i] = strings.ReplaceAll(a, "HOST", b.Host)
+			}
+			second.Env = append(second.Env, tt.env...)
+			out, err := second.CombinedOutput()
+			if err == nil || second.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), tt.says) {
+				t.Errorf("%v, want status 1 and %q\n%s", err, tt.says, out)
+			}
+			exactly(t, c, "/web", 2, b.Port(10001, "/"))
+			if tt.killed {
+				b.Start(t)
+				b.WaitReady(t)
+				exactly(t, c, "/web", 2, b.Port(10001, "/"))
+			}
+			if after := b.PIDs(t); !slices.Equal(after, before) {
+				t.Errorf("processes %v, %v before: want the same", after, before)
+			}
+		})
+	}
+}
+
 func TestSecondMlbOnTheSameFoldersDisturbsNobody(t *testing.T) {
 	t.Parallel()
 	c, b := serving(t)
