@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"go.uber.org/zap"
 
@@ -65,6 +66,24 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 				zap.String("value", p.Value), zap.String("reason", p.Reason), zap.String("detail", p.Detail))
 		}
 	}
-	_, err = io.WriteString(stdout, text.Config)
+	if len(proxies) == 0 {
+		log.Warn("no service", zap.Int("apps", len(answer.Apps)), zap.Strings("group", cfg.Groups))
+	}
+	_, err = io.WriteString(stdout, text.Config+commentedMaps(text.Files))
 	return err
+}
+
+// commentedMaps writes maps as comments for people who want to see what leads where.
+func commentedMaps(files []haproxy.File) string {
+	var b strings.Builder
+	for _, f := range files {
+		if f.Text == "" {
+			continue
+		}
+		b.WriteString("\n# " + f.Name + "\n")
+		for line := range strings.Lines(f.Text) {
+			b.WriteString("#   " + line)
+		}
+	}
+	return b.String()
 }
