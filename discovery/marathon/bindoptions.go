@@ -88,7 +88,15 @@ func parseCertificate(v *values, text string) error {
 		return errors.New("not an absolute path without blanks")
 	case slices.Contains(strings.Split(words[0], "/"), ".."):
 		return errors.New("the path leads upwards")
+	case systemFile(words[0]):
+		return errors.New("a file of the kernel is no certificate") // HAProxy would read some for ever
 	}
 	v.certificate = words[0]
 	return nil
+}
+
+// systemFile reports whether a path leads to what the kernel makes up.
+func systemFile(name string) bool {
+	name = path.Clean(name) + "/"
+	return strings.HasPrefix(name, "/dev/") || strings.HasPrefix(name, "/proc/") || strings.HasPrefix(name, "/sys/")
 }
