@@ -21,8 +21,22 @@ type virtualHost struct {
 	bindOptions  []string
 }
 
+// serves reports whether requests for the host may reach a service: none does behind one
+// that takes them all, and then it must not decide about their TLS either.
+func (v *virtualHost) serves(s *rendered) bool {
+	for _, other := range v.services {
+		if other == s {
+			return true
+		}
+		if other.Path == "" && other.w.standard(other.w.templateNames(tlsSide)...) {
+			return false
+		}
+	}
+	return false
+}
+
 // virtualHosts collects the services by host, sorted by host. Certificates and bind
-// options come in the order of the services (D42).
+// options come in the order of the services (D42), of those that serve the host.
 func (r *Renderer) virtualHosts(all, hosted []*rendered) []*virtualHost {
 	byHost := map[string]*virtualHost{}
 	for _, s := range hosted {
@@ -35,7 +49,7 @@ func (r *Renderer) virtualHosts(all, hosted []*rendered) []*virtualHost {
 	}
 	for _, s := range all {
 		for _, h := range s.Hosts {
-			if v := byHost[h]; v != nil {
+			if v := byHost[h]; v != nil && v.serves(s) {
 				v.certificates = appendNew(v.certificates, s.Certificate)
 				v.bindOptions = appendNew(v.bindOptions, s.BindOptions)
 			}

@@ -218,3 +218,26 @@ func TestAQuotedDirectiveTakesNoTurnOfOthers(t *testing.T) {
 		t.Errorf("rules at %d and %d, problems %+v\n%s", first, second, got.Problems, got.Config)
 	}
 }
+
+// Contract 5.6 joins the bind options of a host's services; one that asked for the host
+// in vain is none of them.
+func TestTheLoserOfAHostDecidesNothingAboutItsTLS(t *testing.T) {
+	t.Parallel()
+	f := frame()
+	f.Grouped = true
+	r, err := render.New(f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, first, late := web("/path", 10001, "shop.example.com"), web("/shop", 10002, "shop.example.com"), web("/zevil", 10003, "shop.example.com")
+	path.Path, path.Weight = "/x", 1
+	path.BindOptions, first.BindOptions, late.BindOptions = "curves X25519", "ssl-min-ver TLSv1.3", "accept-netscaler-cip 5"
+	got := r.Render([]haproxy.Proxy{path, first, late}).Config
+	_, got, _ = strings.Cut(got, "frontend shop_example_com")
+	bind, _, _ := strings.Cut(got, "\n  mode")
+	for options, want := range map[string]bool{path.BindOptions: true, first.BindOptions: true, late.BindOptions: false} {
+		if strings.Contains(bind, options) != want {
+			t.Errorf("option %q there: %t, want %t\n%s", options, !want, want, bind)
+		}
+	}
+}
