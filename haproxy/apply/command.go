@@ -34,6 +34,9 @@ type loading struct {
 	result  Result
 	asked   string // who asked for it, see Loop.asked
 	begin   time.Time
+	// overtaken says that HAProxy was started anew while the command ran: what it has
+	// loaded is not what the command was run for.
+	overtaken bool
 }
 
 // commanding is what a loop knows about its command. The command runs beside the
@@ -169,6 +172,14 @@ func (l *Loop) commanded(ctx context.Context, err error) {
 		}
 		result.Method = MethodFailed
 		l.report(result, err, result.Reload)
+		return
+	}
+	if done.overtaken {
+		l.asked = cmp.Or(l.asked, done.asked)
+		if l.command.next == nil && l.desired.Text != "" {
+			l.reapply(ctx)
+		}
+		l.runCommand()
 		return
 	}
 	l.last = time.Now()

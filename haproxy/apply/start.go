@@ -272,6 +272,9 @@ func (l *Loop) restart(ctx context.Context) {
 
 // loadedNow notes that HAProxy runs a configuration from its start or a reload on.
 func (l *Loop) loadedNow(ctx context.Context, d Desired, config haproxy.Config) {
+	if l.command.now != nil {
+		l.command.now.overtaken = true
+	}
 	l.loaded, l.running, l.written = d, config, d.Text
 	l.command.ahead = false
 	l.pending, l.retry, l.asked, l.down = nil, 0, "", false
