@@ -24,14 +24,15 @@ const takenRetry = 30 * time.Second
 
 // applier is what brings a text into effect; *apply.Loop is one.
 type applier interface {
-	Apply(ctx context.Context, d apply.Desired) (apply.Result, error)
-	Check(ctx context.Context, d apply.Desired) ([]apply.Refusal, error)
+	Apply(ctx context.Context, d haproxy.Config) (apply.Result, error)
+	Check(ctx context.Context, d haproxy.Config) ([]apply.Refusal, error)
 	StartLast(ctx context.Context) (bool, error)
 }
 
 // renderer is what makes the text; *render.Renderer is one.
 type renderer interface {
 	Render(proxies []haproxy.Proxy) render.Text
+	Update(t render.Text, changed []haproxy.Proxy) (render.Text, bool)
 }
 
 // Config says what a controller needs to know besides services.
@@ -58,6 +59,8 @@ type Controller struct {
 	log      *zap.Logger
 	metrics  *Metrics
 
+	given      discovery.Snapshot // what the source said about all apps
+	last       rendering
 	keeper     keeper
 	quarantine quarantine
 	taken      map[string]time.Time
@@ -87,11 +90,29 @@ func (c *Controller) Close() {
 	}
 }
 
+// rendering is what was made of all services last.
+type rendering struct {
+	proxies   []haproxy.Proxy
+	endpoints int
+	text      render.Text
+	problems  []discovery.Problem
+}
+
 // Pass brings a snapshot into effect. It returns when that is verified, or has
-// failed and was recorded; the last good state then stays.
+// failed and was recorded; the last good state then stays. A snapshot of some apps in
+// which nothing but endpoints changed costs as much as these apps, whatever their
+// number is.
 func (c *Controller) Pass(ctx context.Context, s discovery.Snapshot) {
 	c.busy(time.Now())
 	defer c.busy(time.Time{})
+	if s.Apps != nil {
+		if c.update(ctx, s) {
+			return
+		}
+		s = c.completed(s)
+	}
+	s.Services = slices.Clone(s.Services) // update changes it
+	c.given = s
 	kept := c.keeper.keep(s.Services, time.Now())
 	c.quarantine.release(kept, time.Now())
 	c.forgetTaken()
@@ -126,11 +147,12 @@ func (c *Controller) round(ctx context.Context, services []discovery.Service, gi
 	r.Rendered = time.Now()
 	r.Problems = slices.Concat(given, refused, losers, haproxy.HostConflicts(proxies), text.Problems)
 	discovery.SortProblems(r.Problems)
-	r.Services, r.Endpoints = len(proxies), 0
+	c.last = rendering{proxies: proxies, text: text, problems: r.Problems}
 	for _, p := range proxies {
-		r.Endpoints += len(p.Endpoints)
+		c.last.endpoints += len(p.Endpoints)
 	}
-	result, err := c.applier.Apply(ctx, desired(text))
+	r.Services, r.Endpoints = len(proxies), c.last.endpoints
+	result, err := c.applier.Apply(ctx, text.Config)
 	r.Method, r.Reasons, r.Adds, r.Removes = result.Method, result.Reasons, result.Adds, result.Removes
 	again := c.noteTaken(result.Taken, proxies)
 	if len(result.Refused) > 0 {
@@ -201,7 +223,7 @@ func (c *Controller) Failed(ctx context.Context, _ error) {
 	}
 	started, err := c.applier.StartLast(ctx)
 	if err == nil && !started {
-		_, err = c.applier.Apply(ctx, desired(c.renderer.Render(nil)))
+		_, err = c.applier.Apply(ctx, c.renderer.Render(nil).Config)
 	}
 	if err != nil {
 		c.log.Error("haproxy not started", zap.Error(err))
@@ -220,12 +242,14 @@ func (c *Controller) finish(r Record) {
 		c.records = slices.Delete(c.records, 0, len(c.records)-recordsKept)
 	}
 	c.mu.Unlock()
-	c.sayProblems(before, r.Problems)
 	c.metrics.services.Set(float64(r.Services))
 	c.metrics.endpoints.Set(float64(r.Endpoints))
-	c.metrics.problems.Reset()
-	for _, p := range r.Problems {
-		c.metrics.problems.WithLabelValues(p.Reason).Inc()
+	if !slices.Equal(before, r.Problems) {
+		c.sayProblems(before, r.Problems)
+		c.metrics.problems.Reset()
+		for _, p := range r.Problems {
+			c.metrics.problems.WithLabelValues(p.Reason).Inc()
+		}
 	}
 	if r.Error == "" && !r.Trace.Hinted.IsZero() {
 		c.metrics.lag.Observe(r.Applied.Sub(r.Trace.Hinted).Seconds())
@@ -252,16 +276,25 @@ func (c *Controller) sayProblems(before, after []discovery.Problem) {
 		c.log.Warn(message, zap.String("app", p.App), zap.Int("port_index", p.PortIndex), zap.String("label", p.Label),
 			zap.String("value", p.Value), zap.String("reason", p.Reason), zap.String("detail", p.Detail))
 	}
+	is, was := set(after), set(before)
 	for _, p := range after {
-		if !slices.Contains(before, p) {
+		if !was[p] {
 			say("problem", p)
 		}
 	}
 	for _, p := range before {
-		if !slices.Contains(after, p) {
+		if !is[p] {
 			say("problem solved", p)
 		}
 	}
+}
+
+func set(problems []discovery.Problem) map[discovery.Problem]bool {
+	out := make(map[discovery.Problem]bool, len(problems))
+	for _, p := range problems {
+		out[p] = true
+	}
+	return out
 }
 
 // busy notes when the pass in hand began.

@@ -39,14 +39,14 @@ type kernel struct {
 }
 
 // Check gives the verdict alone.
-func (k *kernel) Check(_ context.Context, d apply.Desired) ([]apply.Refusal, error) {
+func (k *kernel) Check(_ context.Context, d haproxy.Config) ([]apply.Refusal, error) {
 	k.checks++
 	return k.refusals(d), k.down
 }
 
-func (k *kernel) refusals(d apply.Desired) []apply.Refusal {
+func (k *kernel) refusals(d haproxy.Config) []apply.Refusal {
 	var out []apply.Refusal
-	for i, line := range strings.Split(d.Text, "\n") {
+	for i, line := range strings.Split(d.Text(), "\n") {
 		if k.refuses == "" || !strings.Contains(line, k.refuses) {
 			continue
 		}
@@ -59,13 +59,13 @@ func (k *kernel) refusals(d apply.Desired) []apply.Refusal {
 	return out
 }
 
-func (k *kernel) Apply(_ context.Context, d apply.Desired) (apply.Result, error) {
-	k.texts = append(k.texts, d.Text)
+func (k *kernel) Apply(_ context.Context, d haproxy.Config) (apply.Result, error) {
+	k.texts = append(k.texts, d.Text())
 	if k.down != nil {
 		return apply.Result{Method: apply.MethodFailed}, k.down
 	}
 	r := apply.Result{Method: apply.MethodReload, Refused: k.refusals(d)}
-	for line := range strings.Lines(d.Text) {
+	for line := range strings.Lines(d.Text()) {
 		if k.taken != "" && strings.Contains(line, "bind "+k.taken) {
 			r.Taken = append(r.Taken, k.taken)
 		}

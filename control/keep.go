@@ -40,3 +40,13 @@ func (k *keeper) keep(services []discovery.Service, now time.Time) []discovery.S
 	k.served = served
 	return kept
 }
+
+// stays reports whether a service that is kept stays so with other endpoints, and notes
+// when it had some.
+func (k *keeper) stays(was, is discovery.Service, now time.Time) bool {
+	key := keyOf(is)
+	if len(was.Endpoints)+len(is.Endpoints) > 0 {
+		k.served[key] = now
+	}
+	return len(is.Endpoints) > 0 || now.Sub(k.served[key]) < k.timeout
+}

@@ -100,8 +100,8 @@ func culprits(refused []apply.Refusal, text render.Text, proxies []haproxy.Proxy
 }
 
 func culprit(r apply.Refusal, text render.Text, proxies []haproxy.Proxy) (app string, ok bool) {
-	if o, found := text.Owner(r.Line); found && r.Line > 0 {
-		return o.App, true
+	if app, ok = text.Owner(r.Line); ok {
+		return app, true
 	}
 	for _, p := range proxies {
 		if r.Section == "backend "+p.Name || r.Section == "frontend "+p.Name {

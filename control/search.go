@@ -3,12 +3,10 @@ package control
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"mlb/discovery"
 	"mlb/haproxy"
 	"mlb/haproxy/apply"
-	"mlb/haproxy/render"
 )
 
 // search finds an app to set aside when HAProxy refuses a text and names neither a
@@ -17,26 +15,28 @@ import (
 // number of apps has binary digits, and two. app is empty when no app is to blame:
 // the text without apps is refused, or the whole one is not.
 func (c *Controller) search(ctx context.Context, services []discovery.Service, claims haproxy.Claims) (app string, err error) {
-	var apps []string
-	for _, s := range services {
-		if !slices.Contains(apps, s.App) {
-			apps = append(apps, s.App)
+	// begins are the places of each app's first service, and the end of the list.
+	var begins []int
+	for i, s := range services {
+		if i == 0 || s.App != services[i-1].App {
+			begins = append(begins, i)
 		}
 	}
+	begins = append(begins, len(services))
 	refused := func(n int) bool {
 		if err != nil {
 			return false
 		}
-		some := slices.DeleteFunc(slices.Clone(services), func(s discovery.Service) bool { return !slices.Contains(apps[:n], s.App) })
+		some := services[:begins[n]]
 		proxies, _ := haproxy.Claim(some, claims)
 		var found []apply.Refusal
-		found, err = c.applier.Check(ctx, desired(c.renderer.Render(proxies)))
+		found, err = c.applier.Check(ctx, c.renderer.Render(proxies).Config)
 		return len(found) > 0
 	}
-	if refused(0) || !refused(len(apps)) || err != nil {
+	if refused(0) || !refused(len(begins)-1) || err != nil {
 		return "", err
 	}
-	good, bad := 0, len(apps)
+	good, bad := 0, len(begins)-1
 	for bad-good > 1 && err == nil {
 		if half := (good + bad) / 2; refused(half) {
 			bad = half
@@ -47,10 +47,5 @@ func (c *Controller) search(ctx context.Context, services []discovery.Service, c
 	if err != nil {
 		return "", fmt.Errorf("look for the app at fault: %w", err)
 	}
-	return apps[bad-1], nil
-}
-
-// desired is what a rendered text asks for.
-func desired(text render.Text) apply.Desired {
-	return apply.Desired{Text: text.Config, Files: text.Files}
+	return services[begins[bad-1]].App, nil
 }

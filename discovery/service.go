@@ -159,6 +159,11 @@ type Endpoint struct {
 
 // Equal reports whether two services say the same.
 func (s Service) Equal(o Service) bool {
+	return s.SameButEndpoints(o) && slices.Equal(s.Endpoints, o.Endpoints)
+}
+
+// SameButEndpoints reports whether two services differ at most in their endpoints.
+func (s Service) SameButEndpoints(o Service) bool {
 	return s.App == o.App && s.PortIndex == o.PortIndex && s.ServicePort == o.ServicePort &&
 		s.BindAddress == o.BindAddress && s.Mode == o.Mode && s.Balance == o.Balance &&
 		s.Path == o.Path && s.Weight == o.Weight && s.Sticky == o.Sticky &&
@@ -167,8 +172,7 @@ func (s Service) Equal(o Service) bool {
 		s.ProxyPassPath == o.ProxyPassPath && s.ReverseProxyPath == o.ReverseProxyPath &&
 		s.RootRedirect == o.RootRedirect && s.HealthCheck == o.HealthCheck && s.CheckPortFrom == o.CheckPortFrom &&
 		slices.Equal(s.AllowedNetworks, o.AllowedNetworks) &&
-		slices.Equal(s.Hosts, o.Hosts) && slices.Equal(s.Overrides, o.Overrides) &&
-		slices.Equal(s.Endpoints, o.Endpoints)
+		slices.Equal(s.Hosts, o.Hosts) && slices.Equal(s.Overrides, o.Overrides)
 }
 
 // Override returns the text of the label override for a template and whether

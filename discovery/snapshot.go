@@ -38,9 +38,13 @@ type Trace struct {
 	Derived time.Time
 }
 
-// Snapshot is everything that one look at the source says. Snapshots are never
-// changed after NewSnapshot made them and are safe to share.
+// Snapshot is what one look at the source says. Snapshots are never changed after
+// NewSnapshot made them and are safe to share.
 type Snapshot struct {
+	// Apps are the IDs of the apps that the look was at, sorted: Services and Problems
+	// are all there is to say about them, and what an earlier snapshot said about
+	// others still holds. Nil means all apps.
+	Apps []string
 	// Services are sorted with CompareServices. A service without endpoints
 	// belongs to an app that exists but has no task to serve.
 	Services []Service
@@ -66,7 +70,7 @@ func NewSnapshot(services []Service, problems []Problem) Snapshot {
 
 // Equal reports whether two snapshots hold the same services and problems.
 func (s Snapshot) Equal(o Snapshot) bool {
-	return slices.EqualFunc(s.Services, o.Services, Service.Equal) && slices.Equal(s.Problems, o.Problems)
+	return slices.Equal(s.Apps, o.Apps) && slices.EqualFunc(s.Services, o.Services, Service.Equal) && slices.Equal(s.Problems, o.Problems)
 }
 
 // SortProblems sorts problems in place by app, port index, label, reason, value

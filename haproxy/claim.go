@@ -21,6 +21,16 @@ type Proxy struct {
 	Bind string
 }
 
+// Equal reports whether two proxies say the same.
+func (p Proxy) Equal(o Proxy) bool {
+	return p.Name == o.Name && p.Bind == o.Bind && p.Service.Equal(o.Service)
+}
+
+// SameButEndpoints reports whether two proxies differ at most in their endpoints.
+func (p Proxy) SameButEndpoints(o Proxy) bool {
+	return p.Name == o.Name && p.Bind == o.Bind && p.Service.SameButEndpoints(o.Service)
+}
+
 // Claims are the addresses that no service may bind.
 type Claims struct {
 	// DefaultAddress is the bind address of services that name none.

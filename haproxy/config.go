@@ -2,18 +2,22 @@ package haproxy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// Config is a configuration text cut into its sections. Values made by Parse are
-// never changed; After returns a new one. The zero value is the empty text.
+// Config is a configuration text cut into its sections. Values are never changed, and
+// share sections: After and With return new ones. The zero value is the empty text.
 type Config struct {
-	// Sections are in file order.
-	Sections []Section
+	// Sections are in file order. What they point to must not be changed.
+	Sections []*Section
 	// Files are the files beside the text that it reads, by name. Parse gives
 	// none; see WithFiles.
 	Files []File
+
+	// index is what is known about all sections; nil stands for no sections.
+	index *sectionIndex
 }
 
 // Section is one section of a configuration.
@@ -23,8 +27,8 @@ type Section struct {
 	Kind string
 	// Name is the section's name, empty for global and unnamed defaults.
 	Name string
-	// Line is the number of the section's first line in the text, from 1.
-	Line int
+	// Lead are the comments and blank lines right before the section, as written.
+	Lead []string
 	// Lines are the text lines of the section as written, its head included,
 	// server lines left out.
 	Lines []string
@@ -37,10 +41,19 @@ type Section struct {
 	Defaults []string
 	// Servers are the server lines in file order.
 	Servers []Server
+
+	// named are the servers that directives of the section name, with the directive.
+	named map[string]string
 }
 
 // Key identifies a section among others: its kind and name.
-func (s Section) Key() string { return s.Kind + " " + s.Name }
+func (s *Section) Key() string { return s.Kind + " " + s.Name }
+
+// holdsServers reports whether server lines in the section mean servers.
+func (s *Section) holdsServers() bool { return s.Kind == "backend" || s.Kind == "listen" }
+
+// size is the number of lines of the section.
+func (s *Section) size() int { return len(s.Lead) + len(s.Lines) + len(s.Servers) }
 
 // IsSection reports whether a line whose first word is word opens a section,
 // wherever in the line the word stands (HAProxy's manual, section 2; its later
@@ -55,37 +68,62 @@ func IsSection(word string) bool {
 	return false
 }
 
-// Parse cuts a configuration text into sections. It fails only for a line whose
-// quotes are not closed (ErrQuote with the line number); everything else is for
-// HAProxy to judge.
-func Parse(text string) (Config, error) {
-	var c Config
-	current := -1
-	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+// Parse cuts a configuration text into sections. A line whose quotes are not closed is
+// kept as one word; what is wrong with a text is for HAProxy to say.
+func Parse(text string) Config {
+	f := NewFragment(text)
+	return newConfig(f.resolve(noDefaults))
+}
+
+// cut cuts a text into sections, to which defaults do not apply yet.
+func cut(text string) []*Section {
+	var sections []*Section
+	var current *Section
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
 		words, err := Words(line)
 		if err != nil {
-			return Config{}, fmt.Errorf("line %d: %w", i+1, err)
+			words = []string{strings.TrimSpace(line)}
 		}
-		opens := len(words) > 0 && IsSection(words[0])
-		if opens || current < 0 {
-			s := Section{Line: i + 1}
+		opens := err == nil && len(words) > 0 && IsSection(words[0])
+		if opens || current == nil {
+			next := &Section{}
 			if opens {
-				s.Kind = words[0]
+				next.Kind = words[0]
 				if len(words) > 1 {
-					s.Name = words[1]
+					next.Name = words[1]
+				}
+				if current != nil {
+					next.Lead = current.giveLead()
 				}
 			}
-			c.Sections = append(c.Sections, s)
-			current++
+			if current != nil && current.size() == 0 { // it was nothing but the lead
+				sections = sections[:len(sections)-1]
+			}
+			sections, current = append(sections, next), next
 		}
-		c.Sections[current].add(line, words)
+		current.add(line, words)
 	}
-	c.resolve()
-	return c, nil
+	return sections
+}
+
+// giveLead takes the comments and blank lines off the end of a section.
+func (s *Section) giveLead() []string {
+	n := len(s.Lines)
+	for n > 0 && isComment(s.Lines[n-1]) && (len(s.Servers) == 0 || s.Servers[len(s.Servers)-1].Position < n) {
+		n--
+	}
+	lead := slices.Clone(s.Lines[n:])
+	s.Lines = s.Lines[:n]
+	return lead
+}
+
+func isComment(line string) bool {
+	text := strings.TrimLeft(line, " \t\v\f\r")
+	return text == "" || text[0] == '#'
 }
 
 func (s *Section) add(line string, words []string) {
-	if len(words) > 0 && words[0] == "server" && (s.Kind == "backend" || s.Kind == "listen") {
+	if len(words) > 0 && words[0] == "server" && s.holdsServers() {
 		server := parseServer(line, words)
 		server.Position = len(s.Lines)
 		s.Servers = append(s.Servers, server)
@@ -110,26 +148,39 @@ func joinWords(words []string) string {
 	return strings.Join(out, " ")
 }
 
-// resolve completes each section with the defaults that apply to it and each
-// server with what default-server lines add to it.
-func (c *Config) resolve() {
-	var last []string
-	named := map[string][]string{}
-	for i := range c.Sections {
-		s := &c.Sections[i]
-		switch s.Kind {
-		case "defaults":
-			s.Defaults, _ = s.from(named)
-			last = slices.Concat(s.Defaults, s.Skeleton[1:])
-			named[s.Name] = last
-		case "frontend", "backend", "listen":
-			var ok bool
-			if s.Defaults, ok = s.from(named); !ok {
-				s.Defaults = last
-			}
-			s.resolveServers()
+// surroundings are the defaults sections before a section, as their skeleton lines.
+type surroundings struct {
+	last  []string
+	named map[string][]string
+}
+
+var noDefaults = &surroundings{}
+
+// with returns the surroundings behind a defaults section.
+func (r *surroundings) with(s *Section) *surroundings {
+	out := &surroundings{last: slices.Concat(s.Defaults, s.Skeleton[1:]), named: map[string][]string{}}
+	maps.Copy(out.named, r.named)
+	out.named[s.Name] = out.last
+	return out
+}
+
+// resolved returns the section completed with the defaults that apply to it, and each of
+// its servers with what default-server lines add to it.
+func (s *Section) resolved(r *surroundings) *Section {
+	out := *s
+	switch s.Kind {
+	case "defaults":
+		out.Defaults, _ = s.from(r.named)
+	case "frontend", "backend", "listen":
+		var ok bool
+		if out.Defaults, ok = s.from(r.named); !ok {
+			out.Defaults = r.last
 		}
+		out.Servers = slices.Clone(s.Servers)
+		out.resolveServers()
 	}
+	out.named = out.namedServers()
+	return &out
 }
 
 // from returns the lines of the defaults section that the head of the section
@@ -175,14 +226,37 @@ func defaultServer(inherited []Keyword, lines []string) []Keyword {
 // with a line break at its end.
 func (c Config) Text() string {
 	var b strings.Builder
+	size := 0
+	for _, s := range c.Sections {
+		size += s.bytes()
+	}
+	b.Grow(size)
 	for _, s := range c.Sections {
 		s.write(&b)
 	}
 	return b.String()
 }
 
+// bytes is the length of what write writes.
+func (s *Section) bytes() int {
+	n := s.size()
+	for _, lines := range [][]string{s.Lead, s.Lines} {
+		for _, l := range lines {
+			n += len(l)
+		}
+	}
+	for i := range s.Servers {
+		n += len(s.Servers[i].Line)
+	}
+	return n
+}
+
 // write writes the lines of the section, each server where it belongs.
-func (s Section) write(b *strings.Builder) {
+func (s *Section) write(b *strings.Builder) {
+	for _, line := range s.Lead {
+		b.WriteString(line)
+		b.WriteByte('\n')
+	}
 	written := 0
 	upTo := func(n int) {
 		for ; written < min(n, len(s.Lines)); written++ {
@@ -199,12 +273,28 @@ func (s Section) write(b *strings.Builder) {
 }
 
 // Section returns the section of a kind and name.
-func (c Config) Section(kind, name string) (Section, bool) {
-	i := slices.IndexFunc(c.Sections, func(s Section) bool { return s.Kind == kind && s.Name == name })
+func (c Config) Section(kind, name string) (*Section, bool) {
+	i := slices.IndexFunc(c.Sections, func(s *Section) bool { return s.Kind == kind && s.Name == name })
 	if i < 0 {
-		return Section{}, false
+		return nil, false
 	}
 	return c.Sections[i], true
+}
+
+// Empty reports whether there is no section.
+func (c Config) Empty() bool { return len(c.Sections) == 0 }
+
+// Equal reports whether two configurations are the same texts.
+func (c Config) Equal(o Config) bool {
+	return slices.Equal(c.Files, o.Files) &&
+		(slices.Equal(c.Sections, o.Sections) || slices.EqualFunc(c.Sections, o.Sections, (*Section).sameText))
+}
+
+func (s *Section) sameText(o *Section) bool {
+	return s == o || slices.Equal(s.Lead, o.Lead) && slices.Equal(s.Lines, o.Lines) &&
+		slices.EqualFunc(s.Servers, o.Servers, func(a, b Server) bool {
+			return a.Line == b.Line && a.position(len(s.Lines)) == b.position(len(s.Lines))
+		})
 }
 
 // Binds returns the address arguments of all bind lines, in file order.
@@ -223,13 +313,13 @@ func (c Config) Binds() []string {
 	return out
 }
 
-// SectionAt returns the section that holds the given line of the parsed text,
-// counted from 1.
-func (c Config) SectionAt(line int) (Section, bool) {
-	for _, s := range slices.Backward(c.Sections) {
-		if s.Line <= line {
+// SectionAt returns the section that holds the given line of the text, counted from 1.
+func (c Config) SectionAt(line int) (*Section, bool) {
+	for _, s := range c.Sections {
+		if line >= 1 && line <= s.size() {
 			return s, true
 		}
+		line -= s.size()
 	}
-	return Section{}, false
+	return nil, false
 }

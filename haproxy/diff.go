@@ -30,8 +30,6 @@ type differ struct {
 	version    Version
 	running    Config
 	desired    Config
-	references map[string]string // made when it is first needed
-
 	defaults      [2]*string // the defaults that sameDefaults compared last
 	defaultsEqual bool
 	plan          Plan
@@ -46,7 +44,7 @@ func (d *differ) step(kind StepKind, backend string, s Server) {
 }
 
 func (d *differ) sections(running, desired Config) {
-	if slices.EqualFunc(running.Sections, desired.Sections, Section.sameName) {
+	if slices.EqualFunc(running.Sections, desired.Sections, (*Section).sameName) {
 		for i, s := range desired.Sections {
 			d.section(running.Sections[i], s)
 		}
@@ -82,10 +80,13 @@ func (d *differ) sections(running, desired Config) {
 	}
 }
 
-func (s Section) sameName(o Section) bool { return s.Kind == o.Kind && s.Name == o.Name }
+func (s *Section) sameName(o *Section) bool { return s == o || s.Kind == o.Kind && s.Name == o.Name }
 
 // section compares two sections of one kind and name.
-func (d *differ) section(old, wanted Section) {
+func (d *differ) section(old, wanted *Section) {
+	if old == wanted {
+		return
+	}
 	written := slices.Equal(old.Lines, wanted.Lines)
 	if !written {
 		if i := firstDifference(old.Skeleton, wanted.Skeleton); i >= 0 {
@@ -105,7 +106,7 @@ func (d *differ) section(old, wanted Section) {
 
 // sameDefaults reports whether equal defaults apply to both sections. Most
 // sections share one, so the last answer is kept.
-func (d *differ) sameDefaults(old, wanted Section) bool {
+func (d *differ) sameDefaults(old, wanted *Section) bool {
 	if len(old.Defaults) == 0 || len(wanted.Defaults) == 0 {
 		return len(old.Defaults) == len(wanted.Defaults)
 	}
@@ -123,7 +124,7 @@ type sectionKey struct {
 }
 
 // nextKey returns the key of a section; seen counts those before it.
-func nextKey(seen map[sectionKey]int, s Section) sectionKey {
+func nextKey(seen map[sectionKey]int, s *Section) sectionKey {
 	key := sectionKey{kind: s.Kind, name: s.Name}
 	nth := seen[key]
 	seen[key]++
@@ -131,9 +132,9 @@ func nextKey(seen map[sectionKey]int, s Section) sectionKey {
 	return key
 }
 
-func index(c Config) map[sectionKey]Section {
+func index(c Config) map[sectionKey]*Section {
 	seen := make(map[sectionKey]int, len(c.Sections))
-	out := make(map[sectionKey]Section, len(c.Sections))
+	out := make(map[sectionKey]*Section, len(c.Sections))
 	for _, s := range c.Sections {
 		out[nextKey(seen, s)] = s
 	}
@@ -158,7 +159,7 @@ func lineAt(lines []string, i int) string {
 
 // servers compares the server lines of one section. The skeleton that counts for
 // what can be done at run time is the running one.
-func (d *differ) servers(old, wanted Section) {
+func (d *differ) servers(old, wanted *Section) {
 	before, dup := serversByName(old)
 	after, dupAfter := serversByName(wanted)
 	if name := cmp.Or(dup, dupAfter); name != "" {
@@ -190,7 +191,7 @@ func (d *differ) servers(old, wanted Section) {
 
 // serversByName indexes servers and returns the first name, in quotes, that HAProxy
 // does not take or that stands twice.
-func serversByName(s Section) (byName map[string]Server, bad string) {
+func serversByName(s *Section) (byName map[string]Server, bad string) {
 	byName = make(map[string]Server, len(s.Servers))
 	for _, srv := range s.Servers {
 		if _, ok := byName[srv.Name]; ok || !ValidName(srv.Name) {
@@ -201,7 +202,7 @@ func serversByName(s Section) (byName map[string]Server, bad string) {
 	return byName, ""
 }
 
-func (d *differ) add(sec Section, s Server, obstacle string, ids map[string]bool) {
+func (d *differ) add(sec *Section, s Server, obstacle string, ids map[string]bool) {
 	switch {
 	case obstacle != "":
 		d.reason(ReasonAlgorithm, sec.Key(), "%s: server %s cannot be added at run time", obstacle, s.Name)
@@ -226,11 +227,8 @@ func (d *differ) add(sec Section, s Server, obstacle string, ids map[string]bool
 	d.step(AddServer, sec.Name, s)
 }
 
-func (d *differ) remove(sec Section, s Server) {
-	if d.references == nil {
-		d.references = references(d.running)
-	}
-	if by, ok := d.references[sec.Name+"/"+s.Name]; ok {
+func (d *differ) remove(sec *Section, s Server) {
+	if by, ok := d.running.index.named[sec.Name+"/"+s.Name]; ok {
 		d.reason(ReasonServerInUse, sec.Key(), "server %s is named by %s", s.Name, by)
 		return
 	}
@@ -239,7 +237,7 @@ func (d *differ) remove(sec Section, s Server) {
 
 // change turns a server into another one of the same name where commands exist
 // for all that differs.
-func (d *differ) change(sec Section, was, s Server) {
+func (d *differ) change(sec *Section, was, s Server) {
 	if !slices.Equal(was.without("id", "disabled", "enabled", "weight"), s.without("id", "disabled", "enabled", "weight")) {
 		d.reason(ReasonServerOption, sec.Key(), "options of server %s changed", s.Name)
 		return
@@ -290,7 +288,7 @@ func literalAddress(s string) bool {
 // lines yields the words of the lines that apply to the section, those of its
 // defaults first. A quoted word that holds blanks comes in pieces; the first words
 // of directives never do.
-func (s Section) lines(yield func([]string) bool) {
+func (s *Section) lines(yield func([]string) bool) {
 	for _, part := range [][]string{s.Defaults, s.Skeleton} {
 		for _, line := range part {
 			if !yield(strings.Split(line, " ")) {
@@ -301,7 +299,7 @@ func (s Section) lines(yield func([]string) bool) {
 }
 
 // dynamicObstacle returns why the running section takes no new servers, or "".
-func (s Section) dynamicObstacle() string {
+func (s *Section) dynamicObstacle() string {
 	for f := range s.lines {
 		if f[0] == "server-template" || f[0] == "dispatch" {
 			return f[0] + " in the section"
@@ -313,7 +311,7 @@ func (s Section) dynamicObstacle() string {
 // staticBalance returns the algorithm if it is one that takes no new servers and
 // no other weights at run time, or "" (management guide, section 9.3, add server
 // and set weight).
-func (s Section) staticBalance() string {
+func (s *Section) staticBalance() string {
 	balance, hash := "roundrobin", "map-based"
 	for f := range s.lines {
 		switch {
@@ -339,7 +337,7 @@ func (s Section) staticBalance() string {
 // persists reports whether a server without a cookie value would break the
 // persistence of the section: HAProxy deletes the cookies of its clients. With
 // "dynamic" HAProxy computes the values itself, for added servers since 3.4.
-func (s Section) persists(v Version) bool {
+func (s *Section) persists(v Version) bool {
 	for f := range s.lines {
 		if f[0] == "cookie" {
 			return !slices.Contains(f, "dynamic") || !v.AtLeast(3, 4)
@@ -352,32 +350,33 @@ func (s Section) persists(v Version) bool {
 // section 7.3.2).
 var serverFetch = regexp.MustCompile(`\b(srv_\w+)\(([^,)\s]+)`)
 
-// references returns, for each "backend/server" that another directive names,
+// namedServers returns, for each "backend/server" that a directive of the section names,
 // that directive. HAProxy does not delete such a server.
-func references(c Config) map[string]string {
-	out := map[string]string{}
-	for _, s := range c.Sections {
-		add := func(by, target string) {
-			if !strings.Contains(target, "/") {
-				target = s.Name + "/" + target
-			}
-			out[target] = by
+func (s *Section) namedServers() map[string]string {
+	var out map[string]string
+	add := func(by, target string) {
+		if !strings.Contains(target, "/") {
+			target = s.Name + "/" + target
 		}
-		for _, line := range s.Skeleton {
-			if f := strings.Split(line, " "); len(f) > 1 && f[0] == "use-server" {
-				add(f[0], f[1])
-			}
-			if !strings.Contains(line, "srv_") {
-				continue
-			}
-			for _, found := range serverFetch.FindAllStringSubmatch(line, -1) {
-				add(found[1], found[2])
-			}
+		if out == nil {
+			out = map[string]string{}
 		}
-		for _, srv := range s.Servers {
-			if target, ok := srv.Keyword("track"); ok {
-				add("track", target)
-			}
+		out[target] = by
+	}
+	for _, line := range s.Skeleton {
+		if f := strings.Split(line, " "); len(f) > 1 && f[0] == "use-server" {
+			add(f[0], f[1])
+		}
+		if !strings.Contains(line, "srv_") {
+			continue
+		}
+		for _, found := range serverFetch.FindAllStringSubmatch(line, -1) {
+			add(found[1], found[2])
+		}
+	}
+	for i := range s.Servers {
+		if target, ok := s.Servers[i].Keyword("track"); ok {
+			add("track", target)
 		}
 	}
 	return out

@@ -63,7 +63,7 @@ func (d *differ) mapStep(name, from, to string) (step MapStep, why string) {
 	reading, plain := readers(d.running, name)
 	after, _ := readers(d.desired, name)
 	switch {
-	case !slices.EqualFunc(reading, after, Section.sameLines):
+	case !slices.EqualFunc(reading, after, (*Section).sameLines):
 		return step, "is read in another way"
 	case !plain:
 		return step, "is read by more than plain look-ups"
@@ -119,7 +119,7 @@ func ParseMap(text string) (entries map[string]string, ok bool) {
 
 // readers returns the sections that read a file, and whether all of them look keys up
 // exactly or by the longest prefix, where the order of entries does not matter.
-func readers(c Config, name string) (reading []Section, plain bool) {
+func readers(c Config, name string) (reading []*Section, plain bool) {
 	plain = true
 	for _, s := range c.Sections {
 		reads := false
@@ -146,12 +146,11 @@ func (c Config) LooksUp(name string) bool {
 	return plain && len(reading) > 0
 }
 
-func (s Section) sameLines(o Section) bool {
+func (s *Section) sameLines(o *Section) bool {
 	return s.sameName(o) && slices.Equal(s.Skeleton, o.Skeleton)
 }
 
 func (c Config) hasBackend(name string) bool {
-	return slices.ContainsFunc(c.Sections, func(s Section) bool {
-		return s.Name == name && (s.Kind == "backend" || s.Kind == "listen")
-	})
+	_, ok := c.place(name)
+	return ok
 }

@@ -120,26 +120,56 @@ func compareReasons(a, b Reason) int {
 // After returns the configuration that runs once the steps are done. A step for
 // a section or server that is not there changes nothing.
 func (c Config) After(steps []Step) Config {
+	if len(steps) == 0 {
+		return c
+	}
 	byBackend := map[string][]Step{}
 	for _, s := range steps {
 		byBackend[s.Backend] = append(byBackend[s.Backend], s)
 	}
-	out := Config{Sections: slices.Clone(c.Sections), Files: c.Files}
-	for i, sec := range out.Sections {
-		if sec.Kind != "backend" && sec.Kind != "listen" {
-			continue
-		}
-		if mine := byBackend[sec.Name]; len(mine) > 0 {
-			out.Sections[i].Servers = serversAfter(sec.Servers, mine)
+	out := c
+	out.Sections = slices.Clone(c.Sections)
+	for backend, mine := range byBackend {
+		if at, ok := c.place(backend); ok {
+			out.replace(at, c.Sections[at].after(mine))
 		}
 	}
 	return out
 }
 
+// Settled returns the configuration with the sections of another one wherever they
+// differ in nothing that HAProxy of version v knows: for these backends the two are one
+// from then on, and comparing them costs nothing.
+func (c Config) Settled(desired Config, v Version, backends []string) Config {
+	out := c
+	out.Sections = slices.Clone(c.Sections)
+	for _, b := range backends {
+		at, ok := c.place(b)
+		to, also := desired.place(b)
+		if !ok || !also {
+			continue
+		}
+		d := differ{version: v, running: c, desired: desired}
+		if d.section(c.Sections[at], desired.Sections[to]); d.plan.Empty() {
+			out.replace(at, desired.Sections[to])
+		}
+	}
+	return out
+}
+
+// after returns the section with the servers that it has once the steps are done.
+func (s *Section) after(steps []Step) *Section {
+	out := *s
+	out.Servers = serversAfter(s.Servers, steps)
+	out.named = out.namedServers()
+	return &out
+}
+
 // AfterMaps returns the configuration that runs once the steps are done. A step for a
 // file that is not there changes nothing.
 func (c Config) AfterMaps(steps []MapStep) Config {
-	out := Config{Sections: c.Sections, Files: slices.Clone(c.Files)}
+	out := c
+	out.Files = slices.Clone(c.Files)
 	for _, st := range steps {
 		if i := slices.IndexFunc(out.Files, func(f File) bool { return f.Name == st.File }); i >= 0 {
 			out.Files[i].Text = st.Text

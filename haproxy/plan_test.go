@@ -110,7 +110,7 @@ func TestStepsLeadToAfter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, wanted := drawTexts(t)
 		v := drawVersion(t)
-		running, desired := mustParse(t, before), mustParse(t, wanted)
+		running, desired := haproxy.Parse(before), haproxy.Parse(wanted)
 		plan := haproxy.Diff(running, desired, v)
 		after := running.After(plan.Steps)
 		m := load(running, v)
@@ -134,8 +134,8 @@ func TestNoStepTakesTheLastServer(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, wanted := drawTexts(t)
 		v := drawVersion(t)
-		running := mustParse(t, before)
-		plan := haproxy.Diff(running, mustParse(t, wanted), v)
+		running := haproxy.Parse(before)
+		plan := haproxy.Diff(running, haproxy.Parse(wanted), v)
 		m := load(running, v)
 		was, will := m.rotating(), load(running.After(plan.Steps), v).rotating()
 		execute(t, m, plan, func(command string) {
@@ -154,8 +154,8 @@ func TestStepsMayBeRepeated(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, wanted := drawTexts(t)
 		v := drawVersion(t)
-		running := mustParse(t, before)
-		plan := haproxy.Diff(running, mustParse(t, wanted), v)
+		running := haproxy.Parse(before)
+		plan := haproxy.Diff(running, haproxy.Parse(wanted), v)
 		once, twice := load(running, v), load(running, v)
 		execute(t, once, plan, func(string) {})
 		for _, step := range plan.Steps {
@@ -178,8 +178,8 @@ func TestDiffOfEqualTextsIsEmpty(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text, _ := drawTexts(t)
-		c := mustParse(t, text)
-		if plan := haproxy.Diff(c, mustParse(t, text), drawVersion(t)); !plan.Empty() {
+		c := haproxy.Parse(text)
+		if plan := haproxy.Diff(c, haproxy.Parse(text), drawVersion(t)); !plan.Empty() {
 			t.Fatalf("Diff(x, x) = %v", plan)
 		}
 	})
@@ -190,7 +190,7 @@ func TestOrderOfServersDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, wanted := drawTexts(t)
 		v := drawVersion(t)
-		running, desired := mustParse(t, before), mustParse(t, wanted)
+		running, desired := haproxy.Parse(before), haproxy.Parse(wanted)
 		want := planText(haproxy.Diff(running, desired, v))
 		for _, c := range []haproxy.Config{running, desired} {
 			for i := range c.Sections {
@@ -219,24 +219,16 @@ func TestWrittenAfterIsReadTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, wanted := drawTexts(t)
 		v := drawVersion(t)
-		running, desired := mustParse(t, before), mustParse(t, wanted)
+		running, desired := haproxy.Parse(before), haproxy.Parse(wanted)
 		plan := haproxy.Diff(running, desired, v)
 		if len(plan.Reasons) > 0 {
 			return // then the desired text is what is written
 		}
 		after := running.After(plan.Steps)
-		if again := haproxy.Diff(mustParse(t, after.Text()), desired, v); !again.Empty() {
+		if again := haproxy.Diff(haproxy.Parse(after.Text()), desired, v); !again.Empty() {
 			t.Fatalf("plan %v after reading\n%s", again, after.Text())
 		}
 	})
-}
-
-func mustParse(t *rapid.T, text string) haproxy.Config {
-	c, err := haproxy.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // Whatever the texts: no panic, no command that is two, and After leaves no steps.
@@ -248,14 +240,7 @@ func FuzzDiff(f *testing.F) {
 	f.Add(backend(srvA, "\u00a0"), backend(srvB, "''"), uint8(6))
 	f.Add("listen x\n server a;b 1.1.1.1:1", "listen x\n server 'a\\nb' 1.1.1.1:1 weight +1", uint8(6))
 	f.Fuzz(func(t *testing.T, before, wanted string, minor uint8) {
-		running, err := haproxy.Parse(before)
-		if err != nil {
-			return
-		}
-		desired, err := haproxy.Parse(wanted)
-		if err != nil {
-			return
-		}
+		running, desired := haproxy.Parse(before), haproxy.Parse(wanted)
 		names := map[string]bool{}
 		for _, s := range running.Sections {
 			if s.Kind == "backend" || s.Kind == "listen" {

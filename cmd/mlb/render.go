@@ -69,7 +69,7 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 	if len(proxies) == 0 {
 		log.Warn("no service", zap.Int("apps", len(answer.Apps)), zap.Strings("group", cfg.Groups))
 	}
-	_, err = io.WriteString(stdout, text.Config+commentedMaps(text.Files))
+	_, err = io.WriteString(stdout, text.Config.Text()+commentedMaps(text.Config.Files))
 	return err
 }
 

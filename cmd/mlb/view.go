@@ -18,7 +18,7 @@ import (
 const stuckAfter = 3 * time.Minute
 
 // GetConfig returns what HAProxy was started with, without passwords (D51).
-func (v view) GetConfig() []byte { return haproxy.MaskPasswords([]byte(v.loop.Status().Loaded)) }
+func (v view) GetConfig() []byte { return haproxy.MaskPasswords([]byte(v.loop.Status().Loaded.Text())) }
 
 // HostMap returns the map file of hosts as it is on disk.
 func (v view) HostMap() []byte { return v.mapFile("domain2backend.map") }

@@ -31,19 +31,51 @@ func (l *Loop) noteAdded(steps []haproxy.Step) {
 	if b.Len() == 0 {
 		return
 	}
-	f, err := os.OpenFile(l.addedFile(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err == nil {
-		_, err = f.WriteString(b.String())
-		err = errors.Join(err, f.Close())
-	}
-	if err != nil {
+	if err := appendNote(l.addedFile(), b.String()); err != nil {
 		l.log.Warn("servers to add not noted", zap.Error(err))
 	}
 }
 
-// forgetAdded ends the note once the configuration file has the servers.
+func appendNote(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("note: %w", err)
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// shelvedFile holds the notes about servers that the file which is being written has.
+func (l *Loop) shelvedFile() string { return filepath.Join(l.cfg.StateDir, "added.1.cfg") }
+
+// shelveAdded puts the notes aside that what is written next makes superfluous, behind
+// those of an attempt to write that failed.
+func (l *Loop) shelveAdded() {
+	text, err := os.ReadFile(l.addedFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = appendNote(l.shelvedFile(), string(text))
+	}
+	if err != nil {
+		l.log.Warn("note of added servers not moved", zap.Error(err))
+		return
+	}
+	l.remove(l.addedFile())
+}
+
+// forgetShelved ends the notes about servers that the configuration file has now.
+func (l *Loop) forgetShelved() { l.remove(l.shelvedFile()) }
+
+// forgetAdded ends all notes: what HAProxy runs is what it was started with.
 func (l *Loop) forgetAdded() {
-	if err := os.Remove(l.addedFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	l.remove(l.addedFile())
+	l.forgetShelved()
+}
+
+func (l *Loop) remove(note string) {
+	if err := os.Remove(note); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.log.Warn("note of added servers not removed", zap.Error(err))
 	}
 }
@@ -51,22 +83,16 @@ func (l *Loop) forgetAdded() {
 // readAdded returns the noted servers by backend/name, the last one of each. Without
 // a readable note there are none.
 func (l *Loop) readAdded() map[string]haproxy.Server {
-	text, err := os.ReadFile(l.addedFile())
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) {
+	added := map[string]haproxy.Server{}
+	for _, note := range []string{l.shelvedFile(), l.addedFile()} {
+		text, err := os.ReadFile(note)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.log.Warn("note of added servers not read", zap.Error(err))
 		}
-		return nil
-	}
-	config, err := haproxy.Parse(string(text))
-	if err != nil {
-		l.log.Warn("note of added servers not read", zap.Error(err))
-		return nil
-	}
-	added := map[string]haproxy.Server{}
-	for _, sec := range config.Sections {
-		for _, s := range sec.Servers {
-			added[sec.Name+"/"+s.Name] = s
+		for _, sec := range haproxy.Parse(string(text)).Sections {
+			for _, s := range sec.Servers {
+				added[sec.Name+"/"+s.Name] = s
+			}
 		}
 	}
 	return added

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mlb/haproxy"
 	"mlb/haproxy/apply"
 	"mlb/test/haproxytest"
 )
@@ -55,10 +56,10 @@ func TestD45EarlierVersionsAreKeptNewestFirst(t *testing.T) {
 				}
 			}
 			r.run(t, func(c *apply.Config) { c.ArchiveVersions = versions })
-			var texts []apply.Desired
+			var texts []haproxy.Config
 			for i, chosen := range []string{"a", "b", "a", "b", "a"} {
 				d := r.mapped(chosen, a, b)
-				d.Text += fmt.Sprintf("backend n%d\n", i)
+				d = haproxy.Parse(d.Text() + fmt.Sprintf("backend n%d\n", i)).WithFiles(d.Files)
 				texts = append(texts, d)
 				if result, err := r.Apply(t.Context(), d); err != nil {
 					t.Fatalf("Apply: %+v, %v", result, err)
@@ -68,8 +69,8 @@ func TestD45EarlierVersionsAreKeptNewestFirst(t *testing.T) {
 			want := map[string]string{}
 			for n := 1; n <= kept; n++ {
 				was := texts[len(texts)-1-n]
-				want[fmt.Sprintf("haproxy.cfg.%d", n)] = was.Text
-				want[fmt.Sprintf("hosts.map.%d", n)] = was.Files[0].Text
+				want[fmt.Sprintf("haproxy.cfg.%d", n)] = was.Text()
+				want[fmt.Sprintf("hosts.map.%d", n)] = was.Files[1].Text
 			}
 			if diff := cmp.Diff(want, r.archived(t)); diff != "" {
 				t.Errorf("archive (-want +got):\n%s", diff)
@@ -92,7 +93,7 @@ func TestD46RefusedConfigurationIsKeptInTheArchiveOnly(t *testing.T) {
 	bad := []string{}
 	for i := range 4 {
 		section := fmt.Sprintf("backend bad%d\n  nonsense\n", i)
-		bad = append(bad, text(proxy("s", r.bind, a), section).Text)
+		bad = append(bad, text(proxy("s", r.bind, a), section).Text())
 		r.fail(t, proxy("s", r.bind, a), section)
 		r.fail(t, proxy("s", r.bind, a), section)
 	}

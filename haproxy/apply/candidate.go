@@ -20,7 +20,7 @@ const candidateSuffix = ".candidate"
 // its text, and the files whose texts differ from those that are there. The text
 // names the candidates of these, line by line as it was (contract 7). remove takes
 // all of it away again; it must be called, also after an error.
-func (l *Loop) writeCandidate(d Desired) (path string, remove func(), err error) {
+func (l *Loop) writeCandidate(d haproxy.Config) (path string, remove func(), err error) {
 	var written []string
 	remove = func() {
 		for _, p := range written {
@@ -29,7 +29,7 @@ func (l *Loop) writeCandidate(d Desired) (path string, remove func(), err error)
 			}
 		}
 	}
-	text := d.Text
+	text := d.Text()
 	for _, f := range d.Files {
 		if now := readText(l.beside(f.Name)); now != nil && *now == f.Text {
 			continue

@@ -29,8 +29,7 @@ type commander interface {
 
 // loading is a configuration that is on disk for a command to load.
 type loading struct {
-	desired Desired
-	config  haproxy.Config
+	desired haproxy.Config
 	result  Result
 	asked   string // who asked for it, see Loop.asked
 	begin   time.Time
@@ -91,22 +90,22 @@ func (l *Loop) settled() {
 }
 
 // underWay reports whether the command is loading just this already, or will next.
-func (l *Loop) underWay(d Desired) bool {
+func (l *Loop) underWay(d haproxy.Config) bool {
 	newest := l.command.next
 	if newest == nil {
 		newest = l.command.now
 	}
-	return newest != nil && newest.desired.equal(d)
+	return newest != nil && newest.desired.Equal(d)
 }
 
 // begin lets the command load what was written.
-func (l *Loop) begin(d Desired, config haproxy.Config, result Result) Result {
+func (l *Loop) begin(d haproxy.Config, result Result) Result {
 	result.Method = MethodDeferred
 	asked := l.asked
 	if l.command.next != nil {
 		asked = cmp.Or(asked, l.command.next.asked)
 	}
-	l.command.next = &loading{desired: d, config: config, result: result, asked: asked, begin: time.Now()}
+	l.command.next = &loading{desired: d, result: result, asked: asked, begin: time.Now()}
 	l.asked, l.command.ahead = "", true
 	l.runCommand()
 	return result
@@ -176,7 +175,7 @@ func (l *Loop) commanded(ctx context.Context, err error) {
 	}
 	if done.overtaken {
 		l.asked = cmp.Or(l.asked, done.asked)
-		if l.command.next == nil && l.desired.Text != "" {
+		if l.command.next == nil && !l.desired.Empty() {
 			l.reapply(ctx)
 		}
 		l.runCommand()
@@ -185,23 +184,22 @@ func (l *Loop) commanded(ctx context.Context, err error) {
 	l.last = time.Now()
 	l.metrics.reloads.WithLabelValues("ok").Inc()
 	result.Method = MethodReload
-	adds, removes := count(l.running, done.config)
+	adds, removes := count(l.running, done.desired)
 	result.Adds, result.Removes = result.Adds+adds, result.Removes+removes
 	asked, next := l.asked, l.command.next
-	l.loadedNow(ctx, done.desired, done.config)
+	l.loadedNow(ctx, done.desired)
 	l.report(result, nil, result.Reload)
 	if l.asked = asked; next != nil {
-		l.written, l.command.next, l.command.ahead = next.desired.Text, next, true
+		l.command.next, l.command.ahead = next, true
 		l.pending = next.result.Reasons
 		l.runCommand()
 		return
 	}
 	l.scheduleAsked()
-	if l.dirty { // the file could not follow meanwhile
-		l.dirty = false
-		l.flushLater()
+	if l.filing.dirty { // the files could not follow meanwhile
+		l.armFlush()
 	}
-	if l.desired.Text != "" && !l.desired.equal(l.loaded) {
+	if !l.desired.Empty() && !l.desired.Equal(l.loaded) {
 		l.reapply(ctx)
 	}
 }

@@ -14,21 +14,12 @@ import (
 	"mlb/haproxy"
 )
 
-// ErrFileName is returned for a file of a Desired that could not stand beside the
+// ErrFileName is returned for a file of a configuration that could not stand beside the
 // configuration. Trying again does not help.
 var ErrFileName = errors.New("not the plain name of another file")
 
-// equal reports whether two configurations are the same.
-func (d Desired) equal(o Desired) bool { return d.Text == o.Text && slices.Equal(d.Files, o.Files) }
-
-// parse cuts the text into sections.
-func (d Desired) parse() (haproxy.Config, error) {
-	config, err := haproxy.Parse(d.Text)
-	return config.WithFiles(d.Files), err
-}
-
 // checkNames refuses names of files that lead elsewhere.
-func (l *Loop) checkNames(d Desired) error {
+func (l *Loop) checkNames(d haproxy.Config) error {
 	seen := map[string]bool{filepath.Base(l.cfg.File): true}
 	for _, f := range d.Files {
 		if seen[f.Name] || f.Name != filepath.Base(f.Name) || strings.HasPrefix(f.Name, ".") {
@@ -39,7 +30,7 @@ func (l *Loop) checkNames(d Desired) error {
 	return nil
 }
 
-// beside returns where a file of a Desired stands.
+// beside returns where a file of a configuration stands.
 func (l *Loop) beside(name string) string { return filepath.Join(filepath.Dir(l.cfg.File), name) }
 
 // replaced is what a file was before it was written; nil: it was not there.
@@ -51,17 +42,20 @@ type replaced struct {
 // writeFiles writes what differs from what is there: first the files that the text
 // reads, then the configuration file. It returns what was replaced, also with an
 // error, for restore.
-func (l *Loop) writeFiles(d Desired) (previous []replaced, err error) {
+func (l *Loop) writeFiles(d haproxy.Config) (previous []replaced, err error) {
+	l.awaitFlush()
+	return l.store(d)
+}
+
+// store is writeFiles for one goroutine of any. It reads nothing but the configuration
+// of the loop.
+func (l *Loop) store(d haproxy.Config) (previous []replaced, err error) {
 	for _, f := range d.Files {
 		if previous, err = write(previous, l.beside(f.Name), f.Text); err != nil {
 			return previous, err
 		}
 	}
-	if previous, err = write(previous, l.cfg.File, d.Text); err != nil {
-		return previous, err
-	}
-	l.written = d.Text
-	return previous, nil
+	return write(previous, l.cfg.File, d.Text())
 }
 
 // write replaces one file if its text is another, and notes what it was.
@@ -89,10 +83,6 @@ func (l *Loop) restore(previous []replaced) {
 			l.log.Error("previous file not restored", zap.Error(err))
 		}
 	}
-	l.written = ""
-	if text := readText(l.cfg.File); text != nil {
-		l.written = *text
-	}
 }
 
 // readText returns what a file holds, or nil if it cannot be read.
@@ -108,20 +98,20 @@ func readText(path string) *string {
 // readFiles reads what is on disk, whoever wrote it. Which files the configuration
 // reads is known from what was loaded last and from what was asked for; one that is
 // not there is left out.
-func (l *Loop) readFiles() (Desired, error) {
+func (l *Loop) readFiles() (haproxy.Config, error) {
+	l.awaitFlush()
 	text, err := os.ReadFile(l.cfg.File)
 	if err != nil {
-		return Desired{}, fmt.Errorf("read file of haproxy: %w", err)
+		return haproxy.Config{}, fmt.Errorf("read file of haproxy: %w", err)
 	}
-	d := Desired{Text: string(text)}
+	var files []haproxy.File
 	for _, f := range slices.Concat(l.loaded.Files, l.desired.Files) {
-		known := slices.ContainsFunc(d.Files, func(o haproxy.File) bool { return o.Name == f.Name })
+		known := slices.ContainsFunc(files, func(o haproxy.File) bool { return o.Name == f.Name })
 		if now := readText(l.beside(f.Name)); now != nil && !known {
-			d.Files = append(d.Files, haproxy.File{Name: f.Name, Text: *now})
+			files = append(files, haproxy.File{Name: f.Name, Text: *now})
 		}
 	}
-	slices.SortFunc(d.Files, func(a, b haproxy.File) int { return strings.Compare(a.Name, b.Name) })
-	return d, nil
+	return haproxy.Parse(string(text)).WithFiles(files), nil
 }
 
 // loadedFile holds the text that HAProxy was started with, loadedFiles the files that
@@ -131,7 +121,7 @@ func (l *Loop) loadedFiles() string { return filepath.Join(l.cfg.StateDir, "load
 
 // writeLoaded keeps what HAProxy was started with. If it is not finished, what is on
 // disk differs from it, and the next mlb reloads.
-func (l *Loop) writeLoaded(d Desired) error {
+func (l *Loop) writeLoaded(d haproxy.Config) error {
 	kept, err := os.ReadDir(l.loadedFiles())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read kept files: %w", err)
@@ -153,26 +143,27 @@ func (l *Loop) writeLoaded(d Desired) error {
 			}
 		}
 	}
-	return replace(l.loadedFile(), []byte(d.Text), 0o600)
+	return replace(l.loadedFile(), []byte(d.Text()), 0o600)
 }
 
 // readLoaded reads what HAProxy was last started with.
-func (l *Loop) readLoaded() (Desired, error) {
+func (l *Loop) readLoaded() (haproxy.Config, error) {
 	text, err := os.ReadFile(l.loadedFile())
 	if err != nil {
-		return Desired{}, fmt.Errorf("read loaded configuration: %w", err)
+		return haproxy.Config{}, fmt.Errorf("read loaded configuration: %w", err)
 	}
-	d := Desired{Text: string(text)}
+	d := haproxy.Parse(string(text))
 	kept, err := os.ReadDir(l.loadedFiles())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return d, fmt.Errorf("read loaded files: %w", err)
 	}
+	var files []haproxy.File
 	for _, e := range kept {
 		b, err := os.ReadFile(filepath.Join(l.loadedFiles(), e.Name()))
 		if err != nil {
 			return d, fmt.Errorf("read loaded files: %w", err)
 		}
-		d.Files = append(d.Files, haproxy.File{Name: e.Name(), Text: string(b)})
+		files = append(files, haproxy.File{Name: e.Name(), Text: string(b)})
 	}
-	return d, nil
+	return d.WithFiles(files), nil
 }

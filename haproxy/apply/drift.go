@@ -18,7 +18,7 @@ const driftInterval = time.Minute
 // them, and does the desired text again if somebody else has changed them.
 func (l *Loop) repair(ctx context.Context) {
 	defer l.drift.Reset(l.cfg.DriftInterval)
-	if l.socket == nil || !l.process.Running() || l.command.now != nil || l.desired.Text == "" || len(l.running.Sections) == 0 {
+	if l.socket == nil || !l.process.Running() || l.command.now != nil || l.desired.Empty() || l.running.Empty() {
 		return
 	}
 	made, before := l.running, len(l.leaving.servers)

@@ -6,12 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/google/renameio/v2"
-	"go.uber.org/zap"
-
-	"mlb/haproxy"
 )
 
 // fileMode is the mode of a new configuration file (D45).
@@ -43,33 +39,3 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// flushLater lets the file follow a runtime change, at most once in an interval.
-func (l *Loop) flushLater() {
-	if l.dirty {
-		return
-	}
-	l.dirty = true
-	l.flush.Reset(max(0, time.Until(l.lastFlush.Add(flushInterval))))
-}
-
-// writeRunning brings the file up to what HAProxy runs.
-func (l *Loop) writeRunning() {
-	if !l.dirty || l.command.ahead {
-		return
-	}
-	l.dirty = false
-	l.flush.Stop()
-	l.lastFlush = time.Now()
-	text := l.desired.Text
-	if !haproxy.Diff(l.running, l.wanted, l.version).Empty() {
-		text = l.running.Text()
-	}
-	previous, err := l.writeFiles(Desired{Text: text, Files: l.running.Files})
-	if err != nil {
-		l.log.Error("configuration not written, trying again", zap.Error(err))
-		l.flushLater()
-		return
-	}
-	l.forgetAdded()
-	l.keep(previous)
-}

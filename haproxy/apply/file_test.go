@@ -17,12 +17,12 @@ func TestFileFollowsRuntimeSteps(t *testing.T) {
 	t.Parallel()
 	a, b := target(t, "a"), target(t, "b")
 	r := serving(t, a)
-	want := text(proxy("s", r.bind, a, b)).Text
+	want := text(proxy("s", r.bind, a, b)).Text()
 	r.apply(t, apply.MethodRuntime, proxy("s", r.bind, a, b))
 	haproxytest.Eventually(t, "the file follows", func() bool { return r.disk(t) == want })
 	// What is refused never gets into the file, what runs does.
 	r.fail(t, proxy("s", r.bind, b), "backend bad\n  nonsense\n")
-	want = text(proxy("s", r.bind, b)).Text
+	want = text(proxy("s", r.bind, b)).Text()
 	haproxytest.Eventually(t, "the file follows", func() bool { return r.disk(t) == want })
 }
 

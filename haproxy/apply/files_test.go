@@ -16,20 +16,24 @@ import (
 
 // mapped is a configuration whose frontend chooses between targets by a map that
 // knows one key.
-func (r *rig) mapped(chosen string, servers ...string) apply.Desired {
+func (r *rig) mapped(chosen string, servers ...string) haproxy.Config {
 	var s strings.Builder
 	path := filepath.Join(r.dir, "hosts.map")
 	s.WriteString("frontend f\n  bind " + r.bind + "\n  use_backend %[str(key),map(" + path + ")]\n")
 	for _, l := range servers {
 		s.WriteString("backend " + l[:1] + "\n  server " + l + "\n")
 	}
-	d := text(s.String())
-	d.Files = []haproxy.File{{Name: "hosts.map", Text: "key " + chosen + "\n"}, {Name: "empty.map"}}
-	return d
+	return text(s.String()).WithFiles([]haproxy.File{{Name: "hosts.map", Text: "key " + chosen + "\n"}, {Name: "empty.map"}})
+}
+
+// withFile returns the configuration with another text of a file.
+func withFile(c haproxy.Config, name, text string) haproxy.Config {
+	files := slices.DeleteFunc(slices.Clone(c.Files), func(f haproxy.File) bool { return f.Name == name })
+	return c.WithFiles(append(files, haproxy.File{Name: name, Text: text}))
 }
 
 // applyAs applies and checks by which method.
-func (r *rig) applyAs(t *testing.T, method string, d apply.Desired) apply.Result {
+func (r *rig) applyAs(t *testing.T, method string, d haproxy.Config) apply.Result {
 	t.Helper()
 	result, err := r.Apply(t.Context(), d)
 	if err != nil || result.Method != method {
@@ -57,7 +61,7 @@ func TestEntriesOfMapsChangeWithoutAReload(t *testing.T) {
 	r.applyAs(t, apply.MethodRuntime, r.mapped("b", a, b))
 	r.awaitAnswers(t, r.bind, "b")
 	d := r.mapped("b", a, b)
-	d.Files[0].Text = "other a\nkey b\n"
+	d = withFile(d, "hosts.map", "other a\nkey b\n")
 	r.applyAs(t, apply.MethodRuntime, d)
 	r.applyAs(t, apply.MethodNone, d)
 	r.applyAs(t, apply.MethodRuntime, r.mapped("a", a, b))
@@ -67,7 +71,7 @@ func TestEntriesOfMapsChangeWithoutAReload(t *testing.T) {
 		return err == nil && string(text) == "key a\n"
 	})
 	d = r.mapped("b", a, b)
-	d.Files[0].Text = "key b\nkey a\n" // what a look-up finds then depends on the order
+	d = withFile(d, "hosts.map", "key b\nkey a\n") // what a look-up finds then depends on the order
 	result := r.applyAs(t, apply.MethodReload, d)
 	if diff := cmp.Diff([]string{haproxy.ReasonMapChanged}, reasonCodes(result.Reasons)); diff != "" {
 		t.Errorf("reasons (-want +got):\n%s", diff)
@@ -91,9 +95,9 @@ func TestCandidateIsCheckedWithItsOwnMaps(t *testing.T) {
 	r.applyAs(t, apply.MethodStart, r.mapped("a", a, b))
 	before := r.disk(t)
 	d := r.mapped("a", a, b)
-	d.Text += "frontend lists\n  bind " + haproxytest.FreeAddr(t) + "\n  tcp-request connection reject if { src -f " +
-		filepath.Join(r.dir, "sources.map") + " }\n  default_backend a\n"
-	d.Files = append(d.Files, haproxy.File{Name: "sources.map", Text: "no address\n"})
+	d = haproxy.Parse(d.Text() + "frontend lists\n  bind " + haproxytest.FreeAddr(t) + "\n  tcp-request connection reject if { src -f " +
+		filepath.Join(r.dir, "sources.map") + " }\n  default_backend a\n").WithFiles(d.Files)
+	d = withFile(d, "sources.map", "no address\n")
 	result, err := r.Apply(t.Context(), d)
 	if err == nil || len(result.Refused) == 0 {
 		t.Fatalf("Apply: %+v, %v, want a refusal", result, err)
@@ -107,7 +111,7 @@ func TestCandidateIsCheckedWithItsOwnMaps(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(r.dir, "sources.map")); err == nil {
 		t.Error("the refused map was written")
 	}
-	d.Files[2].Text = "192.0.2.0/24\n"
+	d = withFile(d, "sources.map", "192.0.2.0/24\n")
 	r.applyAs(t, apply.MethodReload, d)
 	if left, err := filepath.Glob(filepath.Join(r.dir, "*.candidate")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)

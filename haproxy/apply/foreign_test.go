@@ -182,7 +182,7 @@ func TestWithoutACommandTheFileIsWritten(t *testing.T) {
 	f.run(t)
 	f.apply(t, apply.MethodDeferred, proxy("s", f.bind, "a 127.0.0.1:1"))
 	f.awaitSync(t)
-	if want := text(proxy("s", f.bind, "a 127.0.0.1:1")).Text; f.disk(t) != want {
+	if want := text(proxy("s", f.bind, "a 127.0.0.1:1")).Text(); f.disk(t) != want {
 		t.Errorf("file %s", f.disk(t))
 	}
 }
@@ -241,7 +241,7 @@ func TestD47FailedCommandIsRunAgain(t *testing.T) {
 	haproxytest.Eventually(t, "the status tells", func() bool {
 		return strings.Contains(f.Status().LastReloadError, `exit status 3: "it is broken"`)
 	})
-	if f.Status().InSync || f.disk(t) != text(proxy("s", f.bind, b)).Text {
+	if f.Status().InSync || f.disk(t) != text(proxy("s", f.bind, b)).Text() {
 		t.Errorf("status %+v, file %s", f.Status(), f.disk(t))
 	}
 	f.remove(t, "broken")
@@ -261,7 +261,7 @@ func TestD47PassesGoOnWhileTheCommandHangs(t *testing.T) {
 		return err == nil && len(b) > 0
 	})
 	f.apply(t, apply.MethodDeferred, proxy("s", f.bind, b))
-	if f.disk(t) != text(proxy("s", f.bind, b)).Text {
+	if f.disk(t) != text(proxy("s", f.bind, b)).Text() {
 		t.Errorf("file %s", f.disk(t))
 	}
 	text, err := os.ReadFile(filepath.Join(f.dir, "hanging"))
@@ -293,7 +293,7 @@ func dieByCommand(dir, binary, script, text string) {
 	l := apply.NewForeign(cfg, process.NewForeign(dir, nil), nil, haproxy.Version{Major: 2, Minor: 6}, zap.NewNop(),
 		apply.NewMetrics(prometheus.NewRegistry()))
 	go func() { _ = l.Run(context.Background()) }()
-	_, _ = l.Apply(context.Background(), apply.Desired{Text: text})
+	_, _ = l.Apply(context.Background(), haproxy.Parse(text))
 	_ = l.Settle(context.Background())
 }
 
@@ -310,7 +310,7 @@ func TestD47DeathBetweenTheFileAndTheReload(t *testing.T) {
 	}
 	// Only a server differs: without a socket that is a reload too.
 	f.touch(t, "kill")
-	wanted := text(proxy("s", f.bind, b)).Text
+	wanted := text(proxy("s", f.bind, b)).Text()
 	out, err := exec.CommandContext(t.Context(), os.Args[0], foreignArgument, f.dir, f.binary, f.script, wanted).CombinedOutput()
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL { //nolint:forcetypeassert // Linux
@@ -376,7 +376,7 @@ func TestRuntimeSocketSparesTheCommand(t *testing.T) {
 			f.awaitAnswers(t, f.bind, "a")
 			f.apply(t, apply.MethodRuntime, proxy("s", f.bind, b), global)
 			f.awaitAnswers(t, f.bind, "b")
-			want := text(proxy("s", f.bind, b), global).Text
+			want := text(proxy("s", f.bind, b), global).Text()
 			haproxytest.Eventually(t, "the file follows", func() bool { return f.disk(t) == want })
 			// A new section needs the command; servers do not wait for it.
 			f.apply(t, apply.MethodDeferred, proxy("s", f.bind, a, b), global, "backend n\n")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"mlb/haproxy"
 	"mlb/haproxy/apply"
 	"mlb/haproxy/runtime"
 	"mlb/test/haproxytest"
@@ -27,7 +28,7 @@ func TestAReloadRemembersWhichServersAreDead(t *testing.T) {
 	}
 	dead := "listen dead\n  bind " + haproxytest.FreeAddr(t) + "\n" + servers.String()
 	extra := "backend more\n"
-	if _, err := r.Apply(t.Context(), apply.Desired{Text: head + dead}); err != nil {
+	if _, err := r.Apply(t.Context(), haproxy.Parse(head+dead)); err != nil {
 		t.Fatal(err)
 	}
 	alive := func() int {
@@ -44,7 +45,7 @@ func TestAReloadRemembersWhichServersAreDead(t *testing.T) {
 		return n
 	}
 	haproxytest.Eventually(t, "all servers are found dead", func() bool { return alive() == 0 })
-	result, err := r.Apply(t.Context(), apply.Desired{Text: head + dead + extra})
+	result, err := r.Apply(t.Context(), haproxy.Parse(head+dead+extra))
 	if err != nil || result.Method != apply.MethodReload {
 		t.Fatalf("result %+v, %v; want a reload", result, err)
 	}

@@ -56,15 +56,6 @@ type Config struct {
 	StopHAProxy bool
 }
 
-// Desired is one complete configuration.
-type Desired struct {
-	// Text is the text of the configuration file.
-	Text string
-	// Files are the files beside it that the text reads, such as maps. Names are
-	// plain base names, each once; the order does not matter.
-	Files []haproxy.File
-}
-
 // Methods of a Result.
 const (
 	MethodNone     = "none"     // nothing had to be done
@@ -75,7 +66,7 @@ const (
 	MethodFailed   = "failed"   // see Error, Refused and Taken
 )
 
-// Result says what became of a Desired.
+// Result says what became of a configuration.
 type Result struct {
 	// Method is one of the Method constants.
 	Method string
@@ -100,13 +91,12 @@ const (
 	reasonUnconfirmed = "runtime_unconfirmed"
 	// reasonAsked is a call of Reload.
 	reasonAsked = "asked"
-	// reasonUnreadable is a text that cannot be cut into sections.
-	reasonUnreadable = "unreadable"
 )
 
 // Timers of the loop.
 const (
-	flushInterval = time.Second      // between two writes of the file
+	flushInterval = time.Second      // between two writes of the files
+	flushShare    = 20               // or as many times as long as they took
 	minRetry      = time.Second      // after a failed reload or start
 	maxRetry      = 30 * time.Second // at most
 	minRestart    = 100 * time.Millisecond
@@ -115,6 +105,7 @@ const (
 	verdictLife   = 10 * time.Minute
 	answerLimit   = 10 * time.Second      // for a socket to answer after a command
 	answerPoll    = 50 * time.Millisecond // between two questions to it
+	countInterval = time.Second           // between two looks for old workers
 	endPatience   = 3 * time.Second       // for what is being done when Run is told to end
 )
 
@@ -152,20 +143,16 @@ type Loop struct {
 	// What follows is owned by Run.
 
 	running haproxy.Config   // what HAProxy runs
-	loaded  Desired          // what it was started with
-	desired Desired          // the newest text asked for
-	wanted  haproxy.Config   // the same, parsed
+	loaded  haproxy.Config   // what it was started with
+	desired haproxy.Config   // the newest one asked for; empty: none yet
 	pending []haproxy.Reason // why a reload is due
 	leaving leaving
 
-	refusedOf Desired // what refused is about
+	refusedOf haproxy.Config // what refused is about
 	refused   []Refusal
 	refusedAt time.Time
 
-	written   string // what the configuration file holds
-	dirty     bool   // the file is behind
-	flush     *time.Timer
-	lastFlush time.Time
+	filing filing
 
 	reload   *time.Timer   // the next attempt to reload or start
 	last     time.Time     // end of the last reload
@@ -184,6 +171,7 @@ type Loop struct {
 	attemptErr error     // how it ended
 	workers    int       // serving workers
 	oldWorkers int       // workers that finish their sessions
+	counted    time.Time // when they were counted
 }
 
 type request struct {
@@ -213,7 +201,7 @@ func newLoop(cfg Config, s supervisor, closeIt func() error, sock *runtime.Socke
 	return &Loop{
 		cfg: cfg, process: s, close: closeIt, socket: sock, version: v, log: log, metrics: m,
 		requests: make(chan request), reloads: make(chan string, 1), ended: make(chan struct{}),
-		reload: stopped(), flush: stopped(), drift: stopped(), leaving: newLeaving(),
+		reload: stopped(), filing: newFiling(), drift: stopped(), leaving: newLeaving(),
 		command: commanding{ended: make(chan error, 1)},
 	}
 }
@@ -232,7 +220,7 @@ func stopped() *time.Timer {
 // (process.ErrLocked).
 func (l *Loop) Run(ctx context.Context) error {
 	defer close(l.ended)
-	defer l.flush.Stop()
+	defer l.filing.timer.Stop()
 	defer l.reload.Stop()
 	defer l.drift.Stop()
 	defer l.leaving.timer.Stop()
@@ -254,15 +242,19 @@ func (l *Loop) Run(ctx context.Context) error {
 			result, err := r.run()
 			l.publish() // whoever has the answer sees the status that goes with it
 			r.done <- answer{result, err}
-			l.countWorkers(work)
+			if result.Method != MethodRuntime && result.Method != MethodNone || time.Since(l.counted) >= countInterval {
+				l.countWorkers(work)
+			}
 		case l.asked = <-l.reloads:
 			l.loadFile(work)
 			l.countWorkers(work)
 		case <-l.reload.C:
 			l.due(work)
 			l.countWorkers(work)
-		case <-l.flush.C:
-			l.writeRunning()
+		case <-l.filing.timer.C:
+			l.flush()
+		case f := <-l.filing.done:
+			l.flushed(f)
 		case <-l.drift.C:
 			l.repair(work)
 		case <-l.leaving.timer.C:
@@ -277,11 +269,12 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// Apply brings a text into effect. It returns when the runtime steps are verified,
+// Apply brings a configuration into effect; the names of its files must be plain base
+// names. It returns when the runtime steps are verified,
 // and the reload too if one is due now; Result says if it comes later. The error is
 // an operational one: the last good state stays and the loop retries by itself. When
 // ctx is done, what was begun is given three more seconds.
-func (l *Loop) Apply(ctx context.Context, d Desired) (Result, error) {
+func (l *Loop) Apply(ctx context.Context, d haproxy.Config) (Result, error) {
 	return l.ask(ctx, func(work context.Context) (Result, error) {
 		start := time.Now()
 		r, err := l.apply(work, d)

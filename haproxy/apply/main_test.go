@@ -113,9 +113,9 @@ func (r *rig) run(t *testing.T, change func(*apply.Config)) {
 }
 
 // text is a configuration with the given sections.
-func text(sections ...string) apply.Desired {
-	return apply.Desired{Text: "global\n  maxconn 200\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1m\n" +
-		"  timeout server 1m\n  option redispatch\n  retries 3\n" + strings.Join(sections, "")}
+func text(sections ...string) haproxy.Config {
+	return haproxy.Parse("global\n  maxconn 200\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1m\n" +
+		"  timeout server 1m\n  option redispatch\n  retries 3\n" + strings.Join(sections, ""))
 }
 
 // proxy is a frontend with its backend.

@@ -12,6 +12,7 @@ type Metrics struct {
 	leaving  prometheus.Gauge
 	restarts prometheus.Counter
 	drift    prometheus.Counter
+	filing   prometheus.Histogram
 	workers  *prometheus.GaugeVec
 }
 
@@ -43,10 +44,14 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		drift: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mlb_drift_repairs_total", Help: "Differences in servers, weights and maps that others made in the running HAProxy, and that were repaired.",
 		}),
+		filing: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "mlb_files_write_seconds", Help: "Time to write the configuration and its maps after changes at run time, beside the passes.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+		}),
 		workers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "mlb_haproxy_workers", Help: "Worker processes of HAProxy: current ones, and old ones that finish their sessions.",
 		}, []string{"kind"}),
 	}
-	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.restarts, m.drift, m.workers)
+	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.restarts, m.drift, m.filing, m.workers)
 	return m
 }

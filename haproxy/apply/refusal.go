@@ -15,7 +15,7 @@ import (
 
 // Refusal is one error that HAProxy found in a text.
 type Refusal struct {
-	// Line is the line of Desired.Text, from 1; 0 if the message names none.
+	// Line is the line of the configuration's text, from 1; 0 if the message names none.
 	Line int
 	// Section is the key of a section that the message names, such as
 	// "backend x_1", or empty.
@@ -27,33 +27,28 @@ type Refusal struct {
 // Check lets HAProxy judge a configuration and does nothing else. Nil means that it
 // is good, or that checks are left out; the error says that there is no verdict. It
 // blocks like Apply.
-func (l *Loop) Check(ctx context.Context, d Desired) ([]Refusal, error) {
+func (l *Loop) Check(ctx context.Context, d haproxy.Config) ([]Refusal, error) {
 	r, err := l.ask(ctx, func(work context.Context) (Result, error) {
 		if err := l.checkNames(d); err != nil || l.cfg.SkipValidation {
 			return Result{}, err
 		}
-		config, err := d.parse()
-		if err != nil { // HAProxy says what is wrong
-			config = haproxy.Config{}
-		}
-		refused, err := l.judge(work, d, config)
+		refused, err := l.judge(work, d)
 		return Result{Refused: refused}, err
 	})
 	return r.Refused, err
 }
 
-// check lets HAProxy judge a configuration, cut into sections in c. The error is nil
-// if it is good; otherwise refused says what is wrong with it, or is nil if there is
-// no verdict. The verdict against the last refused one is remembered for a while, so
+// check lets HAProxy judge a configuration. The error is nil if it is good; otherwise
+// refused says what is wrong with it, or is nil if there is no verdict. The verdict against the last refused one is remembered for a while, so
 // that passes that bring the same again cost no check.
-func (l *Loop) check(ctx context.Context, d Desired, c haproxy.Config) (refused []Refusal, err error) {
+func (l *Loop) check(ctx context.Context, d haproxy.Config) (refused []Refusal, err error) {
 	if l.cfg.SkipValidation {
 		return nil, nil
 	}
 	if refused = l.verdict(d); refused != nil {
 		return refused, errRefused(refused)
 	}
-	if refused, err = l.judge(ctx, d, c); refused == nil {
+	if refused, err = l.judge(ctx, d); refused == nil {
 		return nil, err
 	}
 	l.refuse(d, refused)
@@ -61,7 +56,7 @@ func (l *Loop) check(ctx context.Context, d Desired, c haproxy.Config) (refused 
 }
 
 // judge returns what HAProxy has against a configuration; nil if it is good.
-func (l *Loop) judge(ctx context.Context, d Desired, c haproxy.Config) ([]Refusal, error) {
+func (l *Loop) judge(ctx context.Context, d haproxy.Config) ([]Refusal, error) {
 	candidate, remove, err := l.writeCandidate(d)
 	defer remove()
 	if err != nil {
@@ -72,7 +67,7 @@ func (l *Loop) judge(ctx context.Context, d Desired, c haproxy.Config) ([]Refusa
 	if !ok {
 		return nil, err
 	}
-	refused := refusals(refusal.Messages, candidate, c)
+	refused := refusals(refusal.Messages, candidate, d)
 	if len(refused) == 0 {
 		refused = []Refusal{{Message: refusal.Error()}}
 	}
@@ -81,7 +76,7 @@ func (l *Loop) judge(ctx context.Context, d Desired, c haproxy.Config) ([]Refusa
 
 // verdict returns what HAProxy had against a configuration, or nil. What it had against
 // it long ago may be mended (D48).
-func (l *Loop) verdict(d Desired) []Refusal {
+func (l *Loop) verdict(d haproxy.Config) []Refusal {
 	if !l.refusing(d) || time.Since(l.refusedAt) >= cmp.Or(l.cfg.VerdictLife, verdictLife) {
 		return nil
 	}
@@ -89,12 +84,12 @@ func (l *Loop) verdict(d Desired) []Refusal {
 }
 
 // refusing reports whether the last thing that HAProxy refused is this.
-func (l *Loop) refusing(d Desired) bool { return len(l.refused) > 0 && l.refusedOf.equal(d) }
+func (l *Loop) refusing(d haproxy.Config) bool { return len(l.refused) > 0 && l.refusedOf.Equal(d) }
 
 // refuse remembers a verdict and keeps the text that it is about.
-func (l *Loop) refuse(d Desired, refused []Refusal) {
+func (l *Loop) refuse(d haproxy.Config, refused []Refusal) {
 	l.refusedOf, l.refused, l.refusedAt = d, refused, time.Now()
-	l.keepRefused(d.Text)
+	l.keepRefused(d.Text())
 }
 
 // refusals turns alerts about a file into refusals. Alerts without a place in it

@@ -44,7 +44,7 @@ func TestAddressThatCannotBeBoundIsBlamedOnItsLine(t *testing.T) {
 				t.Fatalf("refused %+v, want one", result.Refused)
 			}
 			f := result.Refused[0]
-			line := strings.Split(text(proxy("s", r.bind, a), unbindable).Text, "\n")[f.Line-1]
+			line := strings.Split(text(proxy("s", r.bind, a), unbindable).Text(), "\n")[f.Line-1]
 			if f.Section != "frontend held" || line != "  bind localhost:"+port || !strings.Contains(f.Message, "Address already in use") {
 				t.Errorf("refused %+v, line %q", f, line)
 			}

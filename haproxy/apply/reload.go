@@ -14,21 +14,16 @@ import (
 	"mlb/haproxy/runtime"
 )
 
-// apply does what is to be done for a text now.
-func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
+// apply does what is to be done for a configuration now.
+func (l *Loop) apply(ctx context.Context, d haproxy.Config) (Result, error) {
 	if err := l.checkNames(d); err != nil {
 		return Result{Method: MethodFailed}, err
 	}
-	wanted, err := d.parse()
-	if err != nil {
-		return l.unreadable(ctx, d, err)
-	}
-	d.Files = wanted.Files
-	l.desired, l.wanted = d, wanted
+	l.desired = d
 	if !l.process.Running() {
 		return l.bringUp(ctx)
 	}
-	plan := haproxy.Diff(l.running, wanted, l.version)
+	plan := haproxy.Diff(l.running, d, l.version)
 	result := Result{Method: MethodNone, Plan: plan}
 	reasons := plan.Reasons
 	if n := len(plan.Steps) + len(plan.Maps); n > 0 && l.socket == nil {
@@ -54,7 +49,7 @@ func (l *Loop) apply(ctx context.Context, d Desired) (Result, error) {
 		result.Method = MethodDeferred
 		return result, nil
 	}
-	return l.load(ctx, d, wanted, result)
+	return l.load(ctx, d, result)
 }
 
 // runtime does what a plan says at run time. Maps lead to other servers after those are
@@ -72,17 +67,6 @@ func (l *Loop) runtime(ctx context.Context, plan haproxy.Plan, r *Result) []hapr
 	return append(reasons, l.steps(ctx, plan.Steps[taking:], r)...)
 }
 
-// unreadable answers for a text that cannot even be cut into sections: HAProxy says
-// which lines are to blame.
-func (l *Loop) unreadable(ctx context.Context, d Desired, reason error) (Result, error) {
-	l.pending = []haproxy.Reason{{Code: reasonUnreadable, Detail: reason.Error()}}
-	refused, err := l.check(ctx, d, haproxy.Config{})
-	if err == nil {
-		err = fmt.Errorf("desired text: %w", reason)
-	}
-	return Result{Method: MethodFailed, Refused: refused}, err
-}
-
 // untilReload returns how long the next reload has to wait.
 func (l *Loop) untilReload() time.Duration {
 	if l.last.IsZero() {
@@ -93,9 +77,9 @@ func (l *Loop) untilReload() time.Duration {
 
 // load lets HAProxy load a configuration, after everything that could go wrong has
 // been tried without it, and notes how that ended.
-func (l *Loop) load(ctx context.Context, d Desired, config haproxy.Config, result Result) (Result, error) {
+func (l *Loop) load(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
 	begin := time.Now()
-	result, err := l.tryLoad(ctx, d, config, result)
+	result, err := l.tryLoad(ctx, d, result)
 	result.Reload = time.Since(begin)
 	if result.Method != MethodDeferred {
 		l.attempted, l.attemptErr = time.Now(), err
@@ -103,13 +87,13 @@ func (l *Loop) load(ctx context.Context, d Desired, config haproxy.Config, resul
 	return result, err
 }
 
-func (l *Loop) tryLoad(ctx context.Context, d Desired, config haproxy.Config, result Result) (Result, error) {
+func (l *Loop) tryLoad(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
 	result.Method = MethodFailed
-	taken, err := l.takenBinds(newBinds(l.running, config))
+	taken, err := l.takenBinds(newBinds(l.running, d))
 	if result.Taken = taken; len(taken) > 0 {
 		return result, err
 	}
-	refused, err := l.check(ctx, d, config)
+	refused, err := l.check(ctx, d)
 	if result.Refused = refused; err != nil {
 		if refused == nil {
 			l.failedReload()
@@ -124,16 +108,16 @@ func (l *Loop) tryLoad(ctx context.Context, d Desired, config haproxy.Config, re
 	}
 	if l.cfg.Command != nil {
 		l.keep(previous)
-		return l.begin(d, config, result), nil
+		return l.begin(d, result), nil
 	}
-	l.saveHealth(ctx, config)
+	l.saveHealth(ctx, d)
 	loaded, err := l.reloadProcess(ctx)
 	l.forgetHealth()
 	if err != nil {
 		l.restore(previous)
 		l.failedReload()
 		if errors.Is(err, runtime.ErrReloadFailed) {
-			result.Refused = refusals(process.ParseMessages(loaded.Log), l.cfg.File, config)
+			result.Refused = refusals(process.ParseMessages(loaded.Log), l.cfg.File, d)
 			l.refuse(d, result.Refused)
 		}
 		return result, err
@@ -142,9 +126,9 @@ func (l *Loop) tryLoad(ctx context.Context, d Desired, config haproxy.Config, re
 	l.last = time.Now()
 	l.metrics.reloads.WithLabelValues("ok").Inc()
 	result.Method = MethodReload
-	adds, removes := count(l.running, config)
+	adds, removes := count(l.running, d)
 	result.Adds, result.Removes = result.Adds+adds, result.Removes+removes
-	l.loadedNow(ctx, d, config)
+	l.loadedNow(ctx, d)
 	return result, nil
 }
 
@@ -210,7 +194,7 @@ func (l *Loop) due(ctx context.Context) {
 		l.restart(ctx)
 		return
 	}
-	if len(l.pending) > 0 && l.desired.Text != "" {
+	if len(l.pending) > 0 && !l.desired.Empty() {
 		l.reapply(ctx)
 	}
 	// A good reload for the newest text has done that on the way.
@@ -263,7 +247,7 @@ func (l *Loop) loadFile(ctx context.Context) {
 	if err == nil || len(r.Refused)+len(r.Taken) > 0 {
 		l.asked = "" // otherwise the retry timer runs
 	}
-	if err == nil && r.Method == MethodReload && l.desired.Text != "" && !l.desired.equal(l.loaded) {
+	if err == nil && r.Method == MethodReload && !l.desired.Empty() && !l.desired.Equal(l.loaded) {
 		l.reapply(ctx)
 	}
 }
@@ -275,16 +259,7 @@ func (l *Loop) tryFile(ctx context.Context, result Result) (Result, error) {
 		l.failedReload()
 		return result, err
 	}
-	config, err := d.parse()
-	if err != nil { // let HAProxy say what is wrong
-		refused, checkErr := l.check(ctx, d, config)
-		if checkErr == nil {
-			checkErr = err
-		}
-		l.attempted, l.attemptErr, l.asked = time.Now(), checkErr, ""
-		return Result{Method: MethodFailed, Refused: refused}, checkErr
-	}
-	return l.load(ctx, d, config, result)
+	return l.load(ctx, d, result)
 }
 
 // newBinds returns the binds that only the second configuration has.

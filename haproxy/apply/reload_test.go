@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mlb/haproxy"
 	"mlb/haproxy/apply"
 	"mlb/test/haproxytest"
 )
@@ -30,7 +31,7 @@ func TestK18NewSectionReloadsAndKeepsSessions(t *testing.T) {
 	if !s.works() {
 		t.Error("the session was cut")
 	}
-	if got := r.Status(); !got.InSync || got.Loaded != r.disk(t) {
+	if got := r.Status(); !got.InSync || got.Loaded.Text() != r.disk(t) {
 		t.Errorf("status %+v", got)
 	}
 }
@@ -45,7 +46,7 @@ func TestTextThatHAProxyRefuses(t *testing.T) {
 		"a word it does not know":         {"backend bad\n  balance nonsense\n", []string{"backend bad"}},
 		"a section that is not there":     {"frontend bad\n  bind " + haproxytest.FreeAddr(t) + "\n  default_backend none\n", []string{"frontend bad"}},
 		"two at once":                     {"backend bad\n  balance nonsense\nbackend worse\n  nonsense\n", []string{"backend bad", "backend worse"}},
-		"a quote that is not closed":      {"backend bad\n  option httpchk GET '/\n", []string{""}},
+		"a quote that is not closed":      {"backend bad\n  option httpchk GET '/\n", []string{"backend bad"}},
 		"several errors are several apps": {"backend bad\n  nonsense\n  nonsense\n", []string{"backend bad", "backend bad"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -56,7 +57,7 @@ func TestTextThatHAProxyRefuses(t *testing.T) {
 			if diff := cmp.Diff(c.want, sectionsOf(result.Refused)); diff != "" {
 				t.Errorf("sections (-want +got):\n%s", diff)
 			}
-			lines := strings.Split(text(proxy("s", r.bind, a), c.bad).Text, "\n")
+			lines := strings.Split(text(proxy("s", r.bind, a), c.bad).Text(), "\n")
 			for _, f := range result.Refused {
 				if f.Line > 0 && !strings.Contains(lines[f.Line-1], "nonsense") && !strings.Contains(lines[f.Line-1], "'/") {
 					t.Errorf("line %d is %q", f.Line, lines[f.Line-1])
@@ -201,7 +202,7 @@ func TestStormOfTextsReloadsOnceAnInterval(t *testing.T) {
 	r.apply(t, apply.MethodStart, s)
 	begin := time.Now()
 	r.apply(t, apply.MethodReload, s, "backend n\n")
-	var last apply.Desired
+	var last haproxy.Config
 	names := "n"
 	for range 30 {
 		names += "n"
@@ -210,7 +211,7 @@ func TestStormOfTextsReloadsOnceAnInterval(t *testing.T) {
 			t.Fatalf("Apply: %+v, %v", result, err)
 		}
 	}
-	haproxytest.Eventually(t, "the newest text runs", func() bool { return r.Status().Loaded == last.Text && r.Status().InSync })
+	haproxytest.Eventually(t, "the newest text runs", func() bool { return r.Status().Loaded.Equal(last) && r.Status().InSync })
 	most := 1 + int(time.Since(begin)/interval)
 	if n := r.reloads(t); n > most || n < 2 {
 		t.Errorf("%d reloads in %s, want 2 to %d", n, time.Since(begin), most)

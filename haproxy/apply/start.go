@@ -55,23 +55,18 @@ func (l *Loop) adopt(ctx context.Context) error {
 // does when the file says more than servers could have changed since: then the file
 // may have been loaded without anybody having noted that.
 func (l *Loop) learn(ctx context.Context) {
-	l.loaded, l.running = Desired{}, haproxy.Config{}
+	l.loaded, l.running = haproxy.Config{}, haproxy.Config{}
 	loaded, err := l.readLoaded()
 	if err != nil {
 		l.log.Warn("not known what haproxy was started with, it will be reloaded", zap.Error(err))
 		return
 	}
-	config, err := loaded.parse()
-	if err != nil {
-		l.log.Warn("not known what haproxy was started with, it will be reloaded", zap.Error(err))
-		return
-	}
 	l.loaded.Files = loaded.Files // names the files to look at
-	onDisk, err := l.parseFile()
+	onDisk, err := l.readFiles()
 	switch {
 	case errors.As(err, new(*fs.PathError)) && !errors.Is(err, fs.ErrNotExist):
-		onDisk = config // it cannot be written either, so a reload would help nobody
-	case err != nil || l.needsReload(haproxy.Diff(config, onDisk, l.version)):
+		onDisk = loaded // it cannot be written either, so a reload would help nobody
+	case err != nil || l.needsReload(haproxy.Diff(loaded, onDisk, l.version)):
 		// Who wrote the file may have died right before or right after the reload.
 		l.log.Warn("not known whether haproxy has loaded its file, it will be reloaded", zap.Error(err))
 		return
@@ -86,19 +81,6 @@ func (l *Loop) learn(ctx context.Context) {
 // needsReload reports whether runtime steps alone cannot do what a plan says.
 func (l *Loop) needsReload(p haproxy.Plan) bool {
 	return len(p.Reasons) > 0 || l.socket == nil && len(p.Steps)+len(p.Maps) > 0
-}
-
-// parseFile reads the configuration file and those that it reads.
-func (l *Loop) parseFile() (haproxy.Config, error) {
-	d, err := l.readFiles()
-	if err != nil {
-		return haproxy.Config{}, err
-	}
-	config, err := d.parse()
-	if err != nil {
-		return haproxy.Config{}, fmt.Errorf("parse %s: %w", l.cfg.File, err)
-	}
-	return config, nil
 }
 
 // reconcile makes running say what HAProxy has. Servers that neither the text nor the
@@ -140,7 +122,7 @@ func (l *Loop) bringUp(ctx context.Context) (Result, error) {
 		return result, nil
 	}
 	if l.startLast(ctx) {
-		l.pending = haproxy.Diff(l.running, l.wanted, l.version).Reasons
+		l.pending = haproxy.Diff(l.running, l.desired, l.version).Reasons
 	}
 	if len(result.Refused)+len(result.Taken) == 0 || !l.process.Running() {
 		l.retrySoon()
@@ -150,7 +132,7 @@ func (l *Loop) bringUp(ctx context.Context) (Result, error) {
 
 func (l *Loop) startDesired(ctx context.Context) (Result, error) {
 	result := Result{Method: MethodFailed}
-	taken, err := l.takenBinds(l.wanted.Binds())
+	taken, err := l.takenBinds(l.desired.Binds())
 	if result.Taken = taken; len(taken) > 0 {
 		return result, err
 	}
@@ -165,14 +147,14 @@ func (l *Loop) startDesired(ctx context.Context) (Result, error) {
 	if err := l.start(ctx); err != nil {
 		l.restore(previous)
 		if start, ok := errors.AsType[*process.StartError](err); ok {
-			result.Refused = refusals(process.ParseMessages(start.Output), l.cfg.File, l.wanted)
+			result.Refused = refusals(process.ParseMessages(start.Output), l.cfg.File, l.desired)
 			l.refuse(l.desired, result.Refused)
 		}
 		return result, err
 	}
 	l.keep(previous)
 	result.Method = MethodStart
-	l.loadedNow(ctx, l.desired, l.wanted)
+	l.loadedNow(ctx, l.desired)
 	return result, nil
 }
 
@@ -200,16 +182,12 @@ func (l *Loop) start(ctx context.Context) error {
 // startLast starts HAProxy with what it is known to take: the files, or what it was
 // last loaded with.
 func (l *Loop) startLast(ctx context.Context) bool {
-	for _, read := range []func() (Desired, error){l.readFiles, l.readLoaded} {
+	for _, read := range []func() (haproxy.Config, error){l.readFiles, l.readLoaded} {
 		d, err := read()
 		if err != nil || l.verdict(d) != nil {
 			continue
 		}
-		config, err := d.parse()
-		if err != nil {
-			continue
-		}
-		if taken, _ := l.takenBinds(config.Binds()); len(taken) > 0 {
+		if taken, _ := l.takenBinds(d.Binds()); len(taken) > 0 {
 			continue
 		}
 		previous, err := l.writeFiles(d)
@@ -222,7 +200,7 @@ func (l *Loop) startLast(ctx context.Context) bool {
 			l.log.Error("haproxy not started with the last good configuration", zap.Error(err))
 			continue
 		}
-		l.loadedNow(ctx, d, config)
+		l.loadedNow(ctx, d)
 		l.log.Info("haproxy started with the last good configuration")
 		return true
 	}
@@ -253,12 +231,12 @@ func (l *Loop) restartLater() {
 // restart brings HAProxy back after it has died, and then to the newest text.
 func (l *Loop) restart(ctx context.Context) {
 	if l.startLast(ctx) {
-		if l.desired.Text != "" {
+		if !l.desired.Empty() {
 			l.reapply(ctx)
 		}
 		return
 	}
-	if l.desired.Text != "" {
+	if !l.desired.Empty() {
 		begin := time.Now()
 		r, err := l.bringUp(ctx)
 		l.report(r, err, time.Since(begin))
@@ -271,11 +249,11 @@ func (l *Loop) restart(ctx context.Context) {
 }
 
 // loadedNow notes that HAProxy runs a configuration from its start or a reload on.
-func (l *Loop) loadedNow(ctx context.Context, d Desired, config haproxy.Config) {
+func (l *Loop) loadedNow(ctx context.Context, d haproxy.Config) {
 	if l.command.now != nil {
 		l.command.now.overtaken = true
 	}
-	l.loaded, l.running, l.written = d, config, d.Text
+	l.loaded, l.running = d, d
 	l.command.ahead = false
 	l.pending, l.retry, l.asked, l.down = nil, 0, "", false
 	l.up = time.Now()

@@ -4,14 +4,16 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"mlb/haproxy"
 )
 
 // Status is what there is to say about a loop at one moment.
 type Status struct {
 	// Running says that HAProxy runs.
 	Running bool
-	// Loaded is the text that HAProxy was started with.
-	Loaded string
+	// Loaded is what HAProxy was started with; empty: it was not.
+	Loaded haproxy.Config
 	// InSync says that HAProxy runs what was asked for last.
 	InSync bool
 	// Leaving is the number of servers on their way out.
@@ -42,9 +44,9 @@ func (l *Loop) Status() Status {
 // publish makes the loop's state visible.
 func (l *Loop) publish() {
 	s := Status{
-		Running: l.process.Running(), Loaded: l.loaded.Text, Leaving: len(l.leaving.servers), LastReload: l.attempted,
+		Running: l.process.Running(), Loaded: l.loaded, Leaving: len(l.leaving.servers), LastReload: l.attempted,
 		Workers: l.workers, OldWorkers: l.oldWorkers,
-		InSync: l.process.Running() && l.desired.Text != "" && len(l.pending) == 0 && !l.refusing(l.desired),
+		InSync: l.process.Running() && !l.desired.Empty() && len(l.pending) == 0 && !l.refusing(l.desired),
 	}
 	if l.attemptErr != nil {
 		s.LastReloadError = l.attemptErr.Error()
@@ -63,7 +65,7 @@ func (l *Loop) publish() {
 // countWorkers asks HAProxy for its workers. Not to get an answer is no news: that
 // HAProxy has ended is noticed elsewhere.
 func (l *Loop) countWorkers(ctx context.Context) {
-	l.workers, l.oldWorkers = 0, 0
+	l.workers, l.oldWorkers, l.counted = 0, 0, time.Now()
 	if l.foreign || !l.process.Running() {
 		return
 	}

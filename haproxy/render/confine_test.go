@@ -28,7 +28,7 @@ func TestD36AHostileLabelCostsItsServiceOnly(t *testing.T) {
 	one, two := web("/bad", 10000, "bad.example.com"), web("/bad", 10000, "bad.example.com", "worse.example.com")
 	good := web("/good", 10001, "good.example.com")
 	r := newRenderer(t)
-	want := r.Render([]haproxy.Proxy{good}).Config
+	want := r.Render([]haproxy.Proxy{good}).Config.Text()
 	for name, bad := range map[string]haproxy.Proxy{
 		"another section":              labelled(one, "BACKEND_HTTP_OPTIONS", "frontend f\n  bind :1\n"),
 		"everybody's requests":         labelled(one, "HTTP_FRONTEND_ACL", "  http-request deny\n"),
@@ -50,7 +50,7 @@ func TestD36AHostileLabelCostsItsServiceOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got := r.Render([]haproxy.Proxy{bad, good})
-			if diff := cmp.Diff(want, got.Config); diff != "" {
+			if diff := cmp.Diff(want, got.Config.Text()); diff != "" {
 				t.Errorf("the configuration of the others (-want +got):\n%s", diff)
 			}
 			if len(got.Problems) != 1 || got.Problems[0].App != "/bad" || got.Problems[0].Reason != "template" {
@@ -72,7 +72,7 @@ func TestD36AServiceMayHaveNoFrontend(t *testing.T) {
 	if len(got.Problems) > 0 {
 		t.Fatal(got.Problems)
 	}
-	sections := sectionsOf(t, got.Config)
+	sections := sectionsOf(t, got.Config.Text())
 	if slices.Contains(sections, "frontend a_10001") || !slices.Contains(sections, "backend a_10001") {
 		t.Errorf("sections %q", sections)
 	}
@@ -85,7 +85,7 @@ func TestD36CommentsMayStandBeforeAHead(t *testing.T) {
 	if len(got.Problems) > 0 {
 		t.Fatal(got.Problems)
 	}
-	s, ok := parse(t, got.Config).Section("backend", "a_10001")
+	s, ok := parse(t, got.Config.Text()).Section("backend", "a_10001")
 	if !ok {
 		t.Fatal("no backend")
 	}
@@ -99,8 +99,8 @@ func TestD34TheHealthCheckIsCompactJSON(t *testing.T) {
 	t.Parallel()
 	p := labelled(checked(web("/a", 10001)), "BACKEND_HTTP_HEALTHCHECK_OPTIONS", "  description '{healthCheck}'\n")
 	got := newRenderer(t).Render([]haproxy.Proxy{p})
-	if len(got.Problems) > 0 || !strings.Contains(got.Config, "  description '{\"protocol\":\"HTTP\"}'\n") {
-		t.Errorf("problems %v:\n%s", got.Problems, got.Config)
+	if len(got.Problems) > 0 || !strings.Contains(got.Config.Text(), "  description '{\"protocol\":\"HTTP\"}'\n") {
+		t.Errorf("problems %v:\n%s", got.Problems, got.Config.Text())
 	}
 }
 
@@ -108,7 +108,7 @@ func TestD34TheHealthCheckIsCompactJSON(t *testing.T) {
 func TestD35TheLineAfterALabelStays(t *testing.T) {
 	t.Parallel()
 	got := newRenderer(t).Render([]haproxy.Proxy{labelled(web("/a", 10001), "BACKEND_HTTP_OPTIONS", "  option httpclose")})
-	if !strings.Contains(got.Config, "\n  option httpclose\n  server ") {
-		t.Errorf("%v\n%s", got.Problems, got.Config)
+	if !strings.Contains(got.Config.Text(), "\n  option httpclose\n  server ") {
+		t.Errorf("%v\n%s", got.Problems, got.Config.Text())
 	}
 }

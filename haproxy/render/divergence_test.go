@@ -35,7 +35,7 @@ func TestD40FrontendsHaveTheirOwnNamesFromVersion33(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := sectionsOf(t, r.Render([]haproxy.Proxy{web("/a", 10001, "a.example.com")}).Config)
+			got := sectionsOf(t, r.Render([]haproxy.Proxy{web("/a", 10001, "a.example.com")}).Config.Text())
 			if !slices.Contains(got, want) {
 				t.Errorf("%s: sections %q, want %s", version, got, want)
 			}
@@ -60,7 +60,7 @@ func TestD41OneServerForAName(t *testing.T) {
 	twin := p.Endpoints[0]
 	twin.Task = "other"
 	p.Endpoints = append(p.Endpoints, twin)
-	config := parse(t, newRenderer(t).Render([]haproxy.Proxy{p}).Config)
+	config := parse(t, newRenderer(t).Render([]haproxy.Proxy{p}).Config.Text())
 	last := config.Sections[len(config.Sections)-1]
 	if len(last.Servers) != 1 {
 		t.Errorf("servers %+v, want one", last.Servers)
@@ -99,7 +99,7 @@ func TestD42TheOrderOfTheInputDoesNotMatter(t *testing.T) {
 		}
 		rand.Shuffle(len(shuffled), func(a, b int) { shuffled[a], shuffled[b] = shuffled[b], shuffled[a] })
 		proxies, _ := haproxy.Claim(discovery.NewSnapshot(shuffled, nil).Services, haproxy.Claims{})
-		return r.Render(proxies).Config
+		return r.Render(proxies).Config.Text()
 	}
 	want := text()
 	for range 10 {
@@ -121,7 +121,7 @@ func TestD52WithoutTheExporterHAProxyStarts(t *testing.T) {
 		}
 		text := r.Render(nil)
 		accepted(t, text)
-		if got := strings.Count(text.Config, "prometheus-exporter"); got != want {
+		if got := strings.Count(text.Config.Text(), "prometheus-exporter"); got != want {
 			t.Errorf("exporter %t: named %d times, want %d", exporter, got, want)
 		}
 	}

@@ -118,7 +118,8 @@ func certificateWords(files []string) string {
 // a text that is the default's, placeholders included: a copy of mlb's own file.
 type Overrides map[string]string
 
-// Renderer makes configuration texts for one instance.
+// Renderer makes configuration texts for one instance. It remembers what it rendered
+// last and is meant for one goroutine.
 type Renderer struct {
 	frame     Frame
 	templates map[string]templates.Template
@@ -126,6 +127,10 @@ type Renderer struct {
 	values templates.Values
 	// head, http, appID, https and grouped are the heads of the fixed sections.
 	head, http, appID, https, grouped string
+
+	// rendered are the services of the last text, common what they share in it.
+	rendered map[serviceKey]*rendered
+	common   *haproxy.Fragment
 }
 
 // New returns a renderer. It fails with all bad placeholders of the overrides in

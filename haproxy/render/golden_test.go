@@ -89,10 +89,10 @@ func golden(t *testing.T, file string) {
 	for _, p := range append(append(snapshot.Problems, losers...), text.Problems...) {
 		said.WriteString(p.App + ": " + p.Reason + ": " + p.Detail + "\n")
 	}
-	_, config, _ := strings.Cut(text.Config, "dispatch unix@/var/run/haproxy/mlb.sock\n")
+	_, config, _ := strings.Cut(text.Config.Text(), "dispatch unix@/var/run/haproxy/mlb.sock\n")
 	accepted(t, text)
 	var maps strings.Builder
-	for _, f := range text.Files {
+	for _, f := range text.Config.Files {
 		maps.WriteString(f.Name + ":\n" + f.Text)
 	}
 	if *update {
@@ -133,11 +133,11 @@ func accepted(t *testing.T, text render.Text) {
 		t.Fatal("no certificate was made")
 	}
 	file := filepath.Join(dir, "haproxy.cfg")
-	config := strings.NewReplacer("/etc/ssl/cert.pem", cert, "/etc/haproxy/", dir+"/").Replace(text.Config)
+	config := strings.NewReplacer("/etc/ssl/cert.pem", cert, "/etc/haproxy/", dir+"/").Replace(text.Config.Text())
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range text.Files {
+	for _, f := range text.Config.Files {
 		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.Text), 0o600); err != nil {
 			t.Fatal(err)
 		}

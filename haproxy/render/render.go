@@ -11,42 +11,58 @@ import (
 
 // Text is a complete configuration.
 type Text struct {
-	// Config is the text of the configuration file.
-	Config string
-	// Files are the maps that the configuration reads, sorted by name.
-	Files []haproxy.File
-	// Owners say which service wrote which lines, by first line.
-	Owners []Owner
+	// Config is the configuration, with the maps that it reads.
+	Config haproxy.Config
 	// Problems are the services that could not be rendered.
 	Problems []discovery.Problem
+
+	pieces []piece
+	all    []*rendered
 }
 
-// Owner is a run of lines that one service wrote.
-type Owner struct {
-	// First and Last are line numbers of Text.Config, from 1, both included.
-	First, Last int
-	// App and PortIndex name the service.
-	App       string
-	PortIndex int
+// piece is a run of lines: what all services share, with the owners of lines of it, or
+// what one service wrote.
+type piece struct {
+	fragment *haproxy.Fragment
+	by       *rendered
+	owners   []owner
 }
 
-// Owner returns the service that wrote a line; ok is false for lines of the frame.
-func (t Text) Owner(line int) (o Owner, ok bool) {
-	i, found := slices.BinarySearchFunc(t.Owners, line, func(o Owner, l int) int { return cmp.Compare(o.First, l) })
-	if !found {
-		i--
+// owner is a run of lines of a piece that one service wrote, both included.
+type owner struct {
+	first, last int
+	by          *rendered
+}
+
+// Owner returns the app whose service wrote a line of Config.Text, counted from 1; ok
+// is false for lines of the frame.
+func (t Text) Owner(line int) (app string, ok bool) {
+	for _, p := range t.pieces {
+		n := p.fragment.Lines()
+		if line < 1 || line > n {
+			line -= n
+			continue
+		}
+		if p.by != nil {
+			return p.by.App, true
+		}
+		i, found := slices.BinarySearchFunc(p.owners, line, func(o owner, l int) int { return cmp.Compare(o.first, l) })
+		if !found {
+			i--
+		}
+		if i < 0 || p.owners[i].last < line {
+			return "", false
+		}
+		return p.owners[i].by.App, true
 	}
-	if i < 0 || t.Owners[i].Last < line {
-		return Owner{}, false
-	}
-	return t.Owners[i], true
+	return "", false
 }
 
-// text collects lines and remembers who wrote them.
+// text collects lines that services share and remembers who wrote them.
 type text struct {
 	b      strings.Builder
 	lines  int
-	owners []Owner
+	owners []owner
 	// rules are set aside while a frontend's are collected.
 	rules     []rule
 	collected bool
@@ -73,7 +89,7 @@ func (t *text) service(r *rendered, s string) {
 	t.b.WriteString(s)
 	t.lines += strings.Count(s, "\n")
 	if r != nil {
-		t.owners = append(t.owners, Owner{First: first, Last: t.lines, App: r.App, PortIndex: r.PortIndex})
+		t.owners = append(t.owners, owner{first, t.lines, r})
 	}
 }
 
@@ -120,12 +136,71 @@ type rendered struct {
 	haproxy.Proxy
 	fragments
 	w *writer
+	// own are the sections of the service alone.
+	own [2]*haproxy.Fragment
+	err error
 }
 
+// Places of a service's own sections.
+const (
+	ownFrontend = iota
+	ownBackend
+)
+
 // Render writes the configuration for the proxies, which must come in the order
-// of discovery.CompareServices. The order of the text is contract 5.7's.
+// of discovery.CompareServices. The order of the text is contract 5.7's. What a service
+// says by itself is rendered again only if the proxy is another one than last time.
 func (r *Renderer) Render(proxies []haproxy.Proxy) Text {
 	all, problems := r.services(proxies)
+	shared, files := r.shared(all)
+	pieces := []piece{shared}
+	for place := range 2 {
+		for _, s := range all {
+			pieces = append(pieces, piece{fragment: s.own[place], by: s})
+		}
+	}
+	fragments := make([]*haproxy.Fragment, len(pieces))
+	for i, p := range pieces {
+		fragments[i] = p.fragment
+	}
+	return Text{Config: haproxy.Assemble(fragments).WithFiles(files), Problems: problems, pieces: pieces, all: all}
+}
+
+// Update renders changed proxies into a text that Render or Update has made last. It
+// reports false if a proxy is not in it, differs in more than its endpoints, or
+// changes more of the text than its own backend: then the text has to be rendered as a
+// whole. Its cost does not depend on the number of services, but for the copy of two
+// lists.
+func (r *Renderer) Update(t Text, changed []haproxy.Proxy) (Text, bool) {
+	out := t
+	out.pieces, out.all = slices.Clone(t.pieces), slices.Clone(t.all)
+	for _, p := range changed {
+		i, found := slices.BinarySearchFunc(t.all, p, func(s *rendered, p haproxy.Proxy) int {
+			return discovery.CompareServices(s.Service, p.Service)
+		})
+		if !found || !t.all[i].SameButEndpoints(p) {
+			return t, false
+		}
+		was := t.all[i]
+		is := r.render(p, was.names())
+		if is.err != nil || is.users != was.users || is.frontend != was.frontend {
+			return t, false
+		}
+		is.own[ownFrontend] = was.own[ownFrontend]
+		var ok bool
+		if out.Config, ok = out.Config.With(was.own[ownBackend], is.own[ownBackend]); !ok {
+			return t, false
+		}
+		out.all[i] = is
+		out.pieces[1+i].by = is
+		out.pieces[1+len(t.all)+i] = piece{fragment: is.own[ownBackend], by: is}
+		r.rendered[keyOf(p)] = is
+	}
+	return out, true
+}
+
+// shared renders what services have in common, and the maps.
+func (r *Renderer) shared(all []*rendered) (piece, []haproxy.File) {
 	hosted := slices.DeleteFunc(slices.Clone(all), func(s *rendered) bool {
 		return len(s.Hosts) == 0 || s.Mode != discovery.ModeHTTP
 	})
@@ -155,32 +230,55 @@ func (r *Renderer) Render(proxies []haproxy.Proxy) Text {
 	}
 	files = append(files, haproxy.File{Name: domainMap, Text: mapText(r.domains(hosted))})
 	files = append(files, r.certificateFiles()...)
-	for _, s := range all {
-		t.service(s, s.frontend)
+	if written := t.b.String(); r.common == nil || r.common.Text() != written {
+		r.common = haproxy.NewFragment(written)
 	}
-	for _, s := range all {
-		t.service(s, s.backend)
-	}
-	slices.SortFunc(files, func(a, b haproxy.File) int { return cmp.Compare(a.Name, b.Name) })
-	return Text{Config: t.b.String(), Files: files, Owners: t.owners, Problems: problems}
+	return piece{fragment: r.common, owners: t.owners}, files
+}
+
+type serviceKey struct {
+	app         string
+	index, port int
+}
+
+func keyOf(p haproxy.Proxy) serviceKey { return serviceKey{p.App, p.PortIndex, p.ServicePort} }
+
+// conditionNames are the names of a service's conditions (D32, D33).
+type conditionNames struct{ host, app string }
+
+func (s *rendered) names() conditionNames {
+	return conditionNames{s.w.values["cleanedUpHostname"], s.w.values["cleanedUpAppId"]}
 }
 
 // services renders what each service says by itself.
 func (r *Renderer) services(proxies []haproxy.Proxy) ([]*rendered, []discovery.Problem) {
 	var problems []discovery.Problem
 	all := make([]*rendered, 0, len(proxies))
+	next := make(map[serviceKey]*rendered, len(proxies))
 	taken := map[string]bool{}
 	for _, p := range proxies {
-		w := r.write(p)
-		w.keepApart("cleanedUpHostname", "host_", taken)
-		w.keepApart("cleanedUpAppId", "app_", taken)
-		if f := w.service(); w.err == nil {
-			all = append(all, &rendered{Proxy: p, fragments: f, w: w})
+		names := r.conditions(p, taken)
+		s := r.rendered[keyOf(p)]
+		if s == nil || !s.Proxy.Equal(p) || s.names() != names {
+			s = r.render(p, names)
+		}
+		next[keyOf(p)] = s
+		if s.err == nil {
+			all = append(all, s)
 			continue
 		}
 		problems = append(problems, discovery.Problem{
-			App: p.App, PortIndex: p.PortIndex, Reason: "template", Detail: w.err.Error() + "; the service is left out",
+			App: p.App, PortIndex: p.PortIndex, Reason: "template", Detail: s.err.Error() + "; the service is left out",
 		})
 	}
+	r.rendered = next
 	return all, problems
+}
+
+// render renders what one service says by itself.
+func (r *Renderer) render(p haproxy.Proxy, names conditionNames) *rendered {
+	w := r.write(p, names)
+	s := &rendered{Proxy: p, fragments: w.service(), w: w, err: w.err}
+	s.own[ownFrontend], s.own[ownBackend] = haproxy.NewFragment(s.frontend), haproxy.NewFragment(s.backend)
+	return s
 }

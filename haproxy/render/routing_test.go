@@ -61,12 +61,12 @@ func run(t *testing.T, proxies []haproxy.Proxy, overrides render.Overrides, chan
 	if len(text.Problems) > 0 {
 		t.Fatalf("problems: %v", text.Problems)
 	}
-	for _, file := range text.Files {
+	for _, file := range text.Config.Files {
 		if err := os.WriteFile(filepath.Join(dir, file.Name), []byte(file.Text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	haproxytest.Start(t, text.Config)
+	haproxytest.Start(t, text.Config.Text())
 	return i
 }
 

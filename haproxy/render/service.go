@@ -34,14 +34,14 @@ var (
 )
 
 // write returns a writer for a service.
-func (r *Renderer) write(p haproxy.Proxy) *writer {
+func (r *Renderer) write(p haproxy.Proxy, names conditionNames) *writer {
 	realm, err := haproxy.Quote(p.Auth.Realm)
 	w := &writer{r: r, p: p, err: err, values: templates.Values{
 		"backend": p.Name, "servicePort": strconv.Itoa(p.ServicePort), "mode": string(p.Mode),
 		"bindAddr": cmp.Or(p.BindAddress, "*"), "sslCert": "", "bindOptions": "",
 		"balance": p.Balance, "path": p.Path, "appId": p.App, "realm": realm,
 		"user": p.Auth.User, "passwd": p.Auth.Password,
-		"cleanedUpHostname": "", "hostname": "", "cleanedUpAppId": haproxy.AppConditionName(p.App, p.ServicePort),
+		"cleanedUpHostname": names.host, "hostname": "", "cleanedUpAppId": names.app,
 		"proxypath": p.ProxyPassPath, "rootpath": p.ReverseProxyPath, "redirpath": p.RootRedirect,
 	}}
 	if i := strings.LastIndexByte(p.Bind, ':'); i >= 0 {
@@ -54,7 +54,6 @@ func (r *Renderer) write(p haproxy.Proxy) *writer {
 		w.values["bindOptions"] = " " + p.BindOptions
 	}
 	if len(p.Hosts) > 0 {
-		w.values["cleanedUpHostname"] = haproxy.HostConditionName(p.Hosts[0], p.App, p.ServicePort)
 		w.values["hostname"] = p.Hosts[0]
 	}
 	maps.Copy(w.values, haproxy.RewriteValues(p.Service))
@@ -62,19 +61,25 @@ func (r *Renderer) write(p haproxy.Proxy) *writer {
 	return w
 }
 
-// keepApart gives the service another name for its condition if an earlier service
-// has it: names of different hosts and apps can be equal when they are cleaned, and a
-// shared condition would lead the requests of one to the other (D32, D33).
-func (w *writer) keepApart(placeholder, prefix string, taken map[string]bool) {
-	name := w.values[placeholder]
-	if name == "" {
-		return
+// conditions returns the names for the conditions of a service. taken are those of
+// earlier services: names of different hosts and apps can be equal when they are
+// cleaned, and a shared condition would lead the requests of one to the other (D32, D33).
+func (r *Renderer) conditions(p haproxy.Proxy, taken map[string]bool) conditionNames {
+	apart := func(prefix, name string) string {
+		if name == "" {
+			return ""
+		}
+		if taken[prefix+name] {
+			name += "_" + haproxy.Cookie(p.App+" "+p.Name)
+		}
+		taken[prefix+name] = true
+		return name
 	}
-	if taken[prefix+name] {
-		name += "_" + haproxy.Cookie(w.p.App+" "+w.p.Name)
-		w.values[placeholder] = name
+	host := ""
+	if len(p.Hosts) > 0 {
+		host = haproxy.HostConditionName(p.Hosts[0], p.App, p.ServicePort)
 	}
-	taken[prefix+name] = true
+	return conditionNames{host: apart("host_", host), app: apart("app_", haproxy.AppConditionName(p.App, p.ServicePort))}
 }
 
 // service returns the fragments of a service.

@@ -101,7 +101,7 @@ func TestDefaultTemplatesLoadWithoutWarning(t *testing.T) {
 				t.Errorf("problems %v", text.Problems)
 			}
 			file := filepath.Join(dir, "haproxy.cfg")
-			for _, m := range append(text.Files, haproxy.File{Name: "haproxy.cfg", Text: text.Config}, haproxy.File{Name: "global", Text: runtime.EmptyStateFile}) {
+			for _, m := range append(text.Config.Files, haproxy.File{Name: "haproxy.cfg", Text: text.Config.Text()}, haproxy.File{Name: "global", Text: runtime.EmptyStateFile}) {
 				if err = os.WriteFile(filepath.Join(dir, m.Name), []byte(m.Text), 0o600); err != nil {
 					t.Fatal(err)
 				}
@@ -140,7 +140,7 @@ func TestEverythingUsesAllTemplates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all.WriteString(r.Render(everything()).Config)
+		all.WriteString(r.Render(everything()).Config.Text())
 	}
 	never := []string{ // contract D39
 		"HTTPS_FRONTEND_AUTH_ACL_ONLY", "HTTPS_FRONTEND_AUTH_REQUEST_ONLY", "HTTPS_FRONTEND_ROUTING_ONLY_WITH_PATH_AND_AUTH",

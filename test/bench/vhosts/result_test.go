@@ -170,7 +170,7 @@ func TestRulesAreRules(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		http, _, _ := strings.Cut(text.Config, "frontend marathon_https_in")
+		http, _, _ := strings.Cut(text.Config.Text(), "frontend marathon_https_in")
 		if got := strings.Count(http, "  use_backend shops_shop"); got != want {
 			t.Errorf("%s: %d rules, want %d\n%s", routing, got, want, http)
 		}

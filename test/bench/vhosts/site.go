@@ -93,7 +93,7 @@ func start(ctx context.Context, o options, progress io.Writer) ([]site, func() e
 		if err != nil {
 			return nil, stop, fmt.Errorf("%s: %w", name, err)
 		}
-		if s.pids, err = begin(name, text.Config, text.Files); err != nil {
+		if s.pids, err = begin(name, text.Config.Text(), text.Config.Files); err != nil {
 			return nil, stop, err
 		}
 		s.addr = host + ":" + httpPort

@@ -1,0 +1,125 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"mlb/discovery"
+	"mlb/haproxy"
+)
+
+// update brings a snapshot of some apps into effect if nothing but endpoints differ from
+// the last rendering: then no service gains or loses a claim, and the text of no other
+// service changes. It reports false if a pass over all services is needed.
+func (c *Controller) update(ctx context.Context, s discovery.Snapshot) bool {
+	changed, ok := c.changed(s)
+	if !ok {
+		return false
+	}
+	text, ok := c.renderer.Update(c.last.text, changed)
+	if !ok {
+		return false
+	}
+	r := Record{
+		Trace: s.Trace, Source: s.Source, Rendered: time.Now(), Problems: c.last.problems, Services: len(c.last.proxies),
+	}
+	result, err := c.applier.Apply(ctx, text.Config)
+	if len(result.Refused)+len(result.Taken) > 0 {
+		return false
+	}
+	r.Applied = time.Now()
+	r.Method, r.Reasons, r.Adds, r.Removes = result.Method, result.Reasons, result.Adds, result.Removes
+	c.last.text = text
+	c.take(s, changed)
+	r.Endpoints = c.last.endpoints
+	if err != nil {
+		r.Error = err.Error()
+	}
+	c.finish(r)
+	return true
+}
+
+// changed returns the proxies of the apps with their present endpoints; ok is false if
+// something else about the apps has changed.
+func (c *Controller) changed(s discovery.Snapshot) (changed []haproxy.Proxy, ok bool) {
+	for _, app := range s.Apps {
+		was, is := servicesOf(c.given.Services, app), servicesOf(s.Services, app)
+		_, aside := c.quarantine[app]
+		if aside || !slices.EqualFunc(was, is, discovery.Service.SameButEndpoints) ||
+			!slices.Equal(problemsOf(c.given.Problems, app), problemsOf(s.Problems, app)) {
+			return nil, false
+		}
+		for i := range is {
+			at, rendered := slices.BinarySearchFunc(c.last.proxies, is[i], func(p haproxy.Proxy, s discovery.Service) int {
+				return discovery.CompareServices(p.Service, s)
+			})
+			switch {
+			case rendered && !c.keeper.stays(was[i], is[i], time.Now()), !rendered && len(is[i].Endpoints) > 0:
+				return nil, false
+			case rendered && !slices.Equal(was[i].Endpoints, is[i].Endpoints):
+				p := c.last.proxies[at]
+				p.Service = is[i]
+				changed = append(changed, p)
+			}
+		}
+	}
+	return changed, true
+}
+
+// take notes what the source says now.
+func (c *Controller) take(s discovery.Snapshot, changed []haproxy.Proxy) {
+	for _, app := range s.Apps {
+		copy(servicesOf(c.given.Services, app), servicesOf(s.Services, app))
+	}
+	for _, p := range changed {
+		at, _ := slices.BinarySearchFunc(c.last.proxies, p, func(a, b haproxy.Proxy) int {
+			return discovery.CompareServices(a.Service, b.Service)
+		})
+		c.last.endpoints += len(p.Endpoints) - len(c.last.proxies[at].Endpoints)
+		c.last.proxies[at] = p
+	}
+}
+
+// completed returns a snapshot of all apps with what one of some apps says.
+func (c *Controller) completed(s discovery.Snapshot) discovery.Snapshot {
+	other := func(app string) bool {
+		_, mine := slices.BinarySearch(s.Apps, app)
+		return !mine
+	}
+	services, problems := slices.Clone(s.Services), slices.Clone(s.Problems)
+	for _, o := range c.given.Services {
+		if other(o.App) {
+			services = append(services, o)
+		}
+	}
+	for _, p := range c.given.Problems {
+		if other(p.App) {
+			problems = append(problems, p)
+		}
+	}
+	all := discovery.NewSnapshot(services, problems)
+	all.Source, all.Trace = s.Source, s.Trace
+	return all
+}
+
+// servicesOf returns the run of services of an app.
+func servicesOf(services []discovery.Service, app string) []discovery.Service {
+	first, _ := slices.BinarySearchFunc(services, app, func(s discovery.Service, app string) int { return cmp.Compare(s.App, app) })
+	last := first
+	for last < len(services) && services[last].App == app {
+		last++
+	}
+	return services[first:last]
+}
+
+// problemsOf returns the run of problems of an app.
+func problemsOf(problems []discovery.Problem, app string) []discovery.Problem {
+	first, _ := slices.BinarySearchFunc(problems, app, func(p discovery.Problem, app string) int { return cmp.Compare(p.App, app) })
+	last := first
+	for last < len(problems) && problems[last].App == app {
+		last++
+	}
+	return problems[first:last]
+}

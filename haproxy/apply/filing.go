@@ -1,0 +1,101 @@
+package apply
+
+import (
+	"time"
+
+	"go.uber.org/zap"
+
+	"mlb/haproxy"
+)
+
+// filing brings the files on disk up to what HAProxy runs, beside the loop: no change
+// waits for a disk.
+type filing struct {
+	dirty bool // the files are behind
+	// busy says that the files are being written; done then has the outcome.
+	busy  bool
+	done  chan filed
+	timer *time.Timer
+	// began is when files were last written, took how long that was.
+	began time.Time
+	took  time.Duration
+}
+
+// filed is the outcome of writing files.
+type filed struct {
+	took time.Duration
+	err  error
+}
+
+func newFiling() filing { return filing{done: make(chan filed, 1), timer: stopped()} }
+
+// flushLater lets the files follow a runtime change, at most once in an interval and
+// for a small part of the time.
+func (l *Loop) flushLater() {
+	if l.filing.dirty {
+		return
+	}
+	l.filing.dirty = true
+	if !l.filing.busy {
+		l.armFlush()
+	}
+}
+
+func (l *Loop) armFlush() {
+	interval := max(flushInterval, flushShare*l.filing.took)
+	l.filing.timer.Reset(max(0, time.Until(l.filing.began.Add(interval))))
+}
+
+// flush begins to write the files.
+func (l *Loop) flush() {
+	if !l.filing.dirty || l.filing.busy || l.command.ahead {
+		return
+	}
+	l.filing.dirty, l.filing.busy, l.filing.began = false, true, time.Now()
+	l.shelveAdded()
+	d := l.runningFiles()
+	go func() {
+		begin := time.Now()
+		previous, err := l.store(d)
+		l.keep(previous)
+		l.filing.done <- filed{time.Since(begin), err}
+	}()
+}
+
+// flushed takes in the outcome of a flush.
+func (l *Loop) flushed(f filed) {
+	l.filing.busy, l.filing.took = false, f.took
+	l.metrics.filing.Observe(f.took.Seconds())
+	if f.err != nil {
+		l.log.Error("configuration not written, trying again", zap.Error(f.err))
+		l.filing.dirty = true
+	} else {
+		l.forgetShelved()
+	}
+	if l.filing.dirty {
+		l.armFlush()
+	}
+}
+
+// awaitFlush waits until nothing else writes files.
+func (l *Loop) awaitFlush() {
+	if l.filing.busy {
+		l.flushed(<-l.filing.done)
+	}
+}
+
+// writeRunning brings the files up to what HAProxy runs, and returns when they are.
+func (l *Loop) writeRunning() {
+	l.awaitFlush()
+	l.filing.timer.Stop()
+	l.flush()
+	l.awaitFlush()
+}
+
+// runningFiles is what the files should hold.
+func (l *Loop) runningFiles() haproxy.Config {
+	if haproxy.Diff(l.running, l.desired, l.version).Empty() {
+		return l.desired
+	}
+	return l.running
+}

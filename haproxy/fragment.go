@@ -1,0 +1,135 @@
+package haproxy
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Fragment is a piece of a text that is cut into sections once and used in many
+// configurations. It is meant for one goroutine.
+type Fragment struct {
+	text     string
+	sections []*Section
+
+	// resolved are the sections as they are behind before; after is what is behind
+	// them.
+	before, after *surroundings
+	resolved      []*Section
+}
+
+// NewFragment cuts a text as Parse does. If its last line does not end, it does now.
+func NewFragment(text string) *Fragment {
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	f := &Fragment{text: text}
+	if text != "" {
+		f.sections = cut(text)
+	}
+	return f
+}
+
+// Text returns the text of the fragment.
+func (f *Fragment) Text() string { return f.text }
+
+// Lines returns the number of lines.
+func (f *Fragment) Lines() int { return strings.Count(f.text, "\n") }
+
+// continues reports whether the fragment begins within a section of another one.
+func (f *Fragment) continues() bool { return len(f.sections) > 0 && f.sections[0].Kind == "" }
+
+// resolve returns the sections as they are behind others.
+func (f *Fragment) resolve(before *surroundings) []*Section {
+	if f.before == before {
+		return f.resolved
+	}
+	f.before, f.after = before, before
+	f.resolved = make([]*Section, len(f.sections))
+	for i, s := range f.sections {
+		f.resolved[i] = s.resolved(f.after)
+		if s.Kind == "defaults" {
+			f.after = f.after.with(f.resolved[i])
+		}
+	}
+	return f.resolved
+}
+
+// Assemble returns the configuration whose text is that of the fragments one behind
+// the other. Fragments that were in a configuration before, behind the same defaults,
+// cost next to nothing, and their sections are the very same ones.
+func Assemble(fragments []*Fragment) Config {
+	var sections []*Section
+	around := noDefaults
+	for _, f := range fragments {
+		if f.continues() {
+			var b strings.Builder
+			for _, f := range fragments {
+				b.WriteString(f.text)
+			}
+			return Parse(b.String())
+		}
+		sections = append(sections, f.resolve(around)...)
+		if len(f.sections) > 0 {
+			around = f.after
+		}
+	}
+	return newConfig(sections)
+}
+
+// With returns the configuration with another fragment in the place of one that it was
+// assembled from. It reports false, and returns c, if more than the servers and lines of
+// one section would change.
+func (c Config) With(old, replacement *Fragment) (Config, bool) {
+	if len(old.resolved) != 1 || len(replacement.sections) != 1 {
+		return c, false
+	}
+	was := old.resolved[0]
+	at, ok := c.place(was.Name)
+	if !ok || c.Sections[at] != was || !was.holdsServers() || !was.sameName(replacement.sections[0]) {
+		return c, false
+	}
+	out := c
+	out.Sections = slices.Clone(c.Sections)
+	out.replace(at, replacement.resolve(old.before)[0])
+	return out, true
+}
+
+// sectionIndex is what is known about all sections of a configuration. Those that
+// differ in servers only may share it.
+type sectionIndex struct {
+	// places are the indexes of the sections that hold servers, by name.
+	places map[string]int
+	// named are the servers that other directives name, each with the directive.
+	named map[string]string
+}
+
+func newConfig(sections []*Section) Config {
+	x := &sectionIndex{places: make(map[string]int, len(sections)/2), named: map[string]string{}}
+	for i, s := range sections {
+		if _, twice := x.places[s.Name]; s.holdsServers() && !twice {
+			x.places[s.Name] = i
+		}
+		maps.Copy(x.named, s.named)
+	}
+	return Config{Sections: sections, index: x}
+}
+
+// place returns the index of the section of a name that holds servers.
+func (c Config) place(name string) (int, bool) {
+	if c.index == nil {
+		return 0, false
+	}
+	i, ok := c.index.places[name]
+	return i, ok
+}
+
+// replace puts another section of the same kind and name in the place of one. The
+// slice of sections must be the configuration's own.
+func (c *Config) replace(at int, s *Section) {
+	was := c.Sections[at]
+	c.Sections[at] = s
+	if len(was.named)+len(s.named) > 0 {
+		c.index = newConfig(c.Sections).index
+	}
+}
