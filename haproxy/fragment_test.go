@@ -116,16 +116,17 @@ func TestWithReplacesOneSectionOnly(t *testing.T) {
 	}
 }
 
-// What a reload would not change is no difference, and costs nothing to compare.
-func TestSettledTakesTheDesiredSectionWhereNothingDiffers(t *testing.T) {
+// What HAProxy has been brought to is not compared again with each pass.
+func TestTowardTakesTheDesiredSectionWhereNothingIsLeftToDo(t *testing.T) {
 	t.Parallel()
 	running, desired := parse(t, backend(srvA)), parse(t, backend(srvB, srvA))
 	v := version(2, 6)
-	if c := running.Settled(desired, v, []string{"x"}); c.Sections[0] != running.Sections[0] {
-		t.Error("a section with another server was taken")
+	steps := haproxy.Diff(running, desired, v).Steps
+	if c := running.Toward(desired, steps, v); c.Sections[0] != desired.Sections[0] {
+		t.Errorf("not taken:\n%s", c.Text())
 	}
-	after := running.After(haproxy.Diff(running, desired, v).Steps)
-	if c := after.Settled(desired, v, []string{"x", "unknown"}); c.Sections[0] != desired.Sections[0] {
-		t.Errorf("not settled:\n%s", c.Text())
+	more := parse(t, backend(srvB, srvA, srvC))
+	if c := running.Toward(more, steps, v); c.Sections[0] == more.Sections[0] || c.Text() != running.After(steps).Text() {
+		t.Errorf("a section with another server was taken:\n%s", c.Text())
 	}
 }

@@ -119,7 +119,12 @@ func compareReasons(a, b Reason) int {
 
 // After returns the configuration that runs once the steps are done. A step for
 // a section or server that is not there changes nothing.
-func (c Config) After(steps []Step) Config {
+func (c Config) After(steps []Step) Config { return c.Toward(Config{}, steps, Version{}) }
+
+// Toward returns the configuration that runs once steps to another one are done, with
+// that one's own sections wherever nothing is left to do for HAProxy of version v: the
+// two are one from then on, and comparing them costs nothing.
+func (c Config) Toward(desired Config, steps []Step, v Version) Config {
 	if len(steps) == 0 {
 		return c
 	}
@@ -130,31 +135,25 @@ func (c Config) After(steps []Step) Config {
 	out := c
 	out.Sections = slices.Clone(c.Sections)
 	for backend, mine := range byBackend {
-		if at, ok := c.place(backend); ok {
-			out.replace(at, c.Sections[at].after(mine))
+		at, ok := c.place(backend)
+		if !ok {
+			continue
 		}
+		s := c.Sections[at].after(mine)
+		if to, ok := desired.place(backend); ok && sameToHAProxy(s, desired.Sections[to], v) {
+			s = desired.Sections[to]
+		}
+		out.replace(at, s)
 	}
 	return out
 }
 
-// Settled returns the configuration with the sections of another one wherever they
-// differ in nothing that HAProxy of version v knows: for these backends the two are one
-// from then on, and comparing them costs nothing.
-func (c Config) Settled(desired Config, v Version, backends []string) Config {
-	out := c
-	out.Sections = slices.Clone(c.Sections)
-	for _, b := range backends {
-		at, ok := c.place(b)
-		to, also := desired.place(b)
-		if !ok || !also {
-			continue
-		}
-		d := differ{version: v, running: c, desired: desired}
-		if d.section(c.Sections[at], desired.Sections[to]); d.plan.Empty() {
-			out.replace(at, desired.Sections[to])
-		}
-	}
-	return out
+// sameToHAProxy reports whether nothing has to be done to get from one section to
+// another.
+func sameToHAProxy(running, desired *Section, v Version) bool {
+	d := differ{version: v, running: newConfig([]*Section{running})}
+	d.section(running, desired)
+	return d.plan.Empty()
 }
 
 // after returns the section with the servers that it has once the steps are done.

@@ -14,6 +14,8 @@ type assigner struct {
 	low, high int
 	byKey     map[assignKey]int
 	taken     map[int]bool
+	// fixed says that no port is given any more, missed that one was asked for then.
+	fixed, missed bool
 }
 
 type assignKey struct {
@@ -40,6 +42,10 @@ func (a *assigner) port(app string, taskPort int) (int, bool) {
 	key := assignKey{app, taskPort}
 	if p, ok := a.byKey[key]; ok {
 		return p, true
+	}
+	if a.fixed {
+		a.missed = true
+		return 0, false
 	}
 	if len(a.byKey) >= size {
 		return 0, false

@@ -149,6 +149,10 @@ func results(alive, failing int) appOption {
 // hosts resolves names from a fixed table.
 type hosts map[string]string
 
+func (h hosts) ResolveMore(ctx context.Context, names []string) map[string]netip.Addr {
+	return h.Resolve(ctx, names)
+}
+
 func (h hosts) Resolve(_ context.Context, names []string) map[string]netip.Addr {
 	found := make(map[string]netip.Addr)
 	for _, name := range names {

@@ -53,7 +53,7 @@ func (c ClientConfig) withDefaults() ClientConfig {
 	return c
 }
 
-// Answer is one good answer to the question for all apps.
+// Answer is one good answer to the question for all apps, or for one.
 type Answer struct {
 	// Apps are in Marathon's order, which says nothing but for K3.
 	Apps []App
@@ -140,17 +140,18 @@ func (c *Client) Apps(ctx context.Context) (Answer, error) {
 
 // App returns one app with its tasks, on the terms of Apps. The error is
 // ErrNotFound if Marathon says that there is no such app.
-func (c *Client) App(ctx context.Context, id string) (App, error) {
+func (c *Client) App(ctx context.Context, id string) (Answer, error) {
 	var app App
 	path := "/v2/apps/" + strings.TrimLeft(id, "/")
-	_, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) (err error) {
+	answer, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) (err error) {
 		app, err = DecodeApp(body)
 		return err
 	}})
 	if err != nil {
-		return App{}, fmt.Errorf("get app %s: %w", id, err)
+		return Answer{}, fmt.Errorf("get app %s: %w", id, err)
 	}
-	return app, nil
+	answer.Apps = []App{app}
+	return answer, nil
 }
 
 // question is what is asked of the masters.

@@ -69,6 +69,8 @@ type Options struct {
 // are missing in the answer. It must not block longer than one pass may wait.
 type hostResolver interface {
 	Resolve(ctx context.Context, hosts []string) map[string]netip.Addr
+	// ResolveMore does the same for hosts beside those of the last pass.
+	ResolveMore(ctx context.Context, hosts []string) map[string]netip.Addr
 }
 
 // Deriver turns apps into services. It remembers Marathon's verdicts between
@@ -78,6 +80,11 @@ type Deriver struct {
 	resolver hostResolver
 	verdicts *verdictMemory
 	log      *zap.Logger
+
+	// alone are the apps of the last list that nothing else decides about, assigned
+	// the service ports that were given then.
+	alone    map[string]bool
+	assigned *assigner
 }
 
 // NewDeriver returns a Deriver that looks host names up with the resolver,
@@ -109,12 +116,8 @@ func (d *Deriver) Derive(ctx context.Context, apps []App) ([]discovery.Service, 
 	}
 	taken, problems := d.take(apps)
 	e.addresses = d.resolver.Resolve(ctx, hostNames(taken))
-	var services []discovery.Service
-	for i := range taken {
-		s, p := deriveApp(&taken[i], e)
-		services = append(services, s...)
-		problems = append(problems, p...)
-	}
+	services, found := deriveAll(taken, e)
+	problems = append(problems, found...)
 	discovery.SortProblems(problems)
 	return services, slices.Compact(problems)
 }
@@ -142,9 +145,13 @@ type draft struct {
 func (d *Deriver) take(apps []App) (taken []selection, problems []discovery.Problem) {
 	readable, problems := d.readable(apps)
 	assign := newAssigner(d.opts.MinServicePort, d.opts.MaxServicePort)
+	d.alone, d.assigned = make(map[string]bool, len(readable)), assign
 	for _, m := range mergeGroups(readable) {
 		if d.isItself(m.id) {
 			continue
+		}
+		if _, grouped := m.app.Labels[labelGroup]; !grouped {
+			d.alone[m.id] = true
 		}
 		from := assign
 		if m.leftOut { // what is not served takes no port from others

@@ -88,7 +88,16 @@ func NewResolver(lookup Lookup, opts ResolverOptions, onChange func(), log *zap.
 // Resolve returns the addresses of the given names, as far as they are known. It
 // blocks at most for the configured wait, and not at all if no name is new.
 func (r *Resolver) Resolve(ctx context.Context, hosts []string) map[string]netip.Addr {
-	if unknown := r.mark(hosts); len(unknown) > 0 {
+	return r.resolve(ctx, hosts, true)
+}
+
+// ResolveMore is Resolve for hosts beside those of the last pass.
+func (r *Resolver) ResolveMore(ctx context.Context, hosts []string) map[string]netip.Addr {
+	return r.resolve(ctx, hosts, false)
+}
+
+func (r *Resolver) resolve(ctx context.Context, hosts []string, pass bool) map[string]netip.Addr {
+	if unknown := r.mark(hosts, pass); len(unknown) > 0 {
 		bounded, cancel := context.WithTimeout(ctx, r.opts.Wait)
 		r.refresh(bounded, unknown)
 		cancel()
@@ -104,11 +113,14 @@ func (r *Resolver) Resolve(ctx context.Context, hosts []string) map[string]netip
 	return addresses
 }
 
-// mark notes that the names are in use, forgets others, and returns the new ones.
-func (r *Resolver) mark(hosts []string) []string {
+// mark notes that the names are in use, forgets others if a pass begins, and returns
+// the new ones.
+func (r *Resolver) mark(hosts []string, pass bool) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pass++
+	if pass {
+		r.pass++
+	}
 	var unknown []string
 	for _, host := range hosts {
 		n, ok := r.names[host]

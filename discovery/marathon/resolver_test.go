@@ -228,6 +228,10 @@ func TestDeriveAsksForNoNameInVain(t *testing.T) {
 
 type resolverFunc func(names []string)
 
+func (f resolverFunc) ResolveMore(ctx context.Context, names []string) map[string]netip.Addr {
+	return f.Resolve(ctx, names)
+}
+
 func (f resolverFunc) Resolve(_ context.Context, names []string) map[string]netip.Addr {
 	f(slices.Clone(names))
 	return nil

@@ -39,6 +39,12 @@ func newVerdictMemory(capacity int) *verdictMemory {
 // forgotten.
 func (m *verdictMemory) observe(apps []App) int {
 	m.pass++
+	m.note(apps)
+	return m.trim()
+}
+
+// note takes in the results of apps beside those of the pass.
+func (m *verdictMemory) note(apps []App) {
 	for i := range apps {
 		if !hasHealthChecks(&apps[i]) {
 			continue
@@ -54,7 +60,6 @@ func (m *verdictMemory) observe(apps []App) int {
 			}
 		}
 	}
-	return m.trim()
 }
 
 // trim forgets tasks of earlier passes until capacity is kept or none is left.

@@ -39,9 +39,10 @@ type WatcherConfig struct {
 	// Resync is the longest time between two good readings in Follow mode: old
 	// versions of Marathon drop events without a word (D15). Default 300 s.
 	Resync time.Duration
-	// MinRest and MaxRest bound the rest between two readings. It is as long as
-	// the first one took, so that Marathon spends at most half of its time on
-	// us, and does not delay a hint that comes after it. Defaults 20 ms and 2 s.
+	// MinRest and MaxRest bound the rest after a reading of all apps. It is as long as
+	// the reading took, so that Marathon spends at most half of its time on
+	// us, and does not delay a hint that comes after it. Defaults 20 ms and 2 s. After
+	// a reading of single apps the rest is as long, without a minimum.
 	MinRest, MaxRest time.Duration
 	// MinRetry and MaxRetry bound the wait after a failed reading in Follow
 	// mode. It doubles with each failure and varies by a quarter. Defaults 1 s
@@ -71,6 +72,7 @@ type Failure func(ctx context.Context, err error)
 // source is where the apps are read; *Client is one.
 type source interface {
 	Apps(ctx context.Context) (Answer, error)
+	App(ctx context.Context, id string) (Answer, error)
 }
 
 // follower tells what may have changed; *Stream is one. Its Run blocks until ctx is
@@ -84,6 +86,8 @@ type follower interface {
 // goroutine.
 type deriver interface {
 	Derive(ctx context.Context, apps []App) ([]discovery.Service, []discovery.Problem)
+	Covers(apps []string) bool
+	Update(ctx context.Context, apps []App) ([]discovery.Service, []discovery.Problem, bool)
 }
 
 // Status is what there is to say about a Watcher at one moment.
@@ -111,6 +115,7 @@ type Watcher struct {
 	log     *zap.Logger
 	metrics *Metrics
 	pending *pending
+	listed  int // how many apps the last list had
 
 	// mu guards status, which is asked while a pass runs.
 	mu     sync.Mutex
@@ -134,7 +139,7 @@ func NewWatcher(cfg WatcherConfig, src source, stream follower, d deriver, pass 
 // be called twice.
 func (w *Watcher) Run(ctx context.Context) error {
 	if w.cfg.Mode == Once {
-		return w.refresh(ctx, batch{trigger: triggerStart, since: time.Now(), all: true})
+		return w.refreshAll(ctx, batch{trigger: triggerStart, since: time.Now(), all: true})
 	}
 	w.pending.add(Hint{Type: triggerStart, All: true}, false)
 	g, ctx := errgroup.WithContext(ctx)
@@ -216,7 +221,7 @@ func (w *Watcher) due(plan schedule) time.Time {
 // step makes one pass and plans the next one.
 func (w *Watcher) step(ctx context.Context, plan schedule, b batch) schedule {
 	began := time.Now()
-	err := w.refresh(ctx, b)
+	single, err := w.refresh(ctx, b)
 	if ctx.Err() != nil {
 		return plan
 	}
@@ -235,10 +240,14 @@ func (w *Watcher) step(ctx context.Context, plan schedule, b batch) schedule {
 		plan.retry = min(2*plan.retry, w.cfg.MaxRetry)
 		return plan
 	}
-	answered := w.Status().LastGood
-	rest := min(max(answered.Sub(began), w.cfg.MinRest), w.cfg.MaxRest)
-	plan.earliest, plan.latest = answered.Add(rest), began.Add(w.cfg.Resync)
 	plan.retry = w.cfg.MinRetry
+	answered := w.Status().LastGood
+	rest := answered.Sub(began)
+	if !single {
+		rest = max(rest, w.cfg.MinRest)
+		plan.latest = began.Add(w.cfg.Resync)
+	}
+	plan.earliest = answered.Add(min(rest, w.cfg.MaxRest))
 	return plan
 }
 
@@ -247,9 +256,74 @@ func jittered(d time.Duration) time.Duration {
 	return d - d/4 + rand.N(d/2+1) //nolint:gosec // spreading retries needs no secret numbers
 }
 
-// refresh reads everything, derives a snapshot and hands it on. The batch says which
-// apps would do; as of now all are read whatever it says.
-func (w *Watcher) refresh(ctx context.Context, b batch) error {
+// Single apps are read if they are at most as many as fewSingles, or as one of
+// manySingles that the last list had. So many are asked for side by side.
+const (
+	fewSingles    = 8
+	manySingles   = 20
+	singlesAtOnce = 8
+)
+
+// refresh reads what the batch is about and hands on what it finds. single says that not
+// all apps were read.
+func (w *Watcher) refresh(ctx context.Context, b batch) (single bool, err error) {
+	if !b.all && len(b.apps) <= max(fewSingles, w.listed/manySingles) {
+		if done, err := w.refreshSingle(ctx, b); done || err != nil {
+			return true, err
+		}
+	}
+	return false, w.refreshAll(ctx, b)
+}
+
+// refreshSingle reads the apps of the batch, each by itself. It reports false if that
+// does not do: an app is new or gone, or what it says depends on others.
+func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err error) {
+	ids := slices.Sorted(maps.Keys(b.apps))
+	if !w.deriver.Covers(ids) {
+		return false, nil
+	}
+	answers := make([]Answer, len(ids))
+	group, bounded := errgroup.WithContext(ctx)
+	group.SetLimit(singlesAtOnce)
+	for i, id := range ids {
+		group.Go(func() (err error) {
+			answers[i], err = w.source.App(bounded, id)
+			return err
+		})
+	}
+	switch err = group.Wait(); {
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case errors.Is(err, ErrNotFound):
+		return false, nil
+	case err != nil:
+		w.failed(err)
+		return false, err
+	}
+	newest := answers[0]
+	apps := make([]App, 0, len(answers))
+	for _, a := range answers {
+		apps = append(apps, a.Apps...)
+		if a.Received.After(newest.Received) {
+			newest.Received = a.Received
+		}
+	}
+	w.answered(newest)
+	services, problems, ok := w.deriver.Update(ctx, apps)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if !ok {
+		return false, nil
+	}
+	s := discovery.NewSnapshot(services, problems)
+	s.Apps = ids
+	w.hand(ctx, s, newest, b)
+	return true, nil
+}
+
+// refreshAll reads everything.
+func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 	answer, err := w.source.Apps(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -259,17 +333,22 @@ func (w *Watcher) refresh(ctx context.Context, b batch) error {
 		return err
 	}
 	w.answered(answer)
+	w.listed = len(answer.Apps)
 	services, problems := w.deriver.Derive(ctx, answer.Apps)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s := discovery.NewSnapshot(services, problems)
+	w.hand(ctx, discovery.NewSnapshot(services, problems), answer, b)
+	return nil
+}
+
+// hand hands on what an answer to the batch says.
+func (w *Watcher) hand(ctx context.Context, s discovery.Snapshot, answer Answer, b batch) {
 	s.Source = answer.Master
 	s.Trace = discovery.Trace{Trigger: b.trigger, Hinted: b.since, Fetched: answer.Received, Derived: time.Now()}
 	w.log.Debug("apps read", zap.String("event", b.trigger), zap.String("url", answer.Master),
-		zap.Strings("app", slices.Sorted(maps.Keys(b.apps))), zap.Duration("took", answer.Received.Sub(answer.Began)))
+		zap.Strings("app", s.Apps), zap.Duration("took", answer.Received.Sub(answer.Began)))
 	w.pass(ctx, s)
-	return nil
 }
 
 // failed notes a failed reading. Only the first of several is logged.

@@ -3,6 +3,7 @@ package marathon_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,10 @@ var errDown = errors.New("all masters down")
 // own time.
 type puppet struct {
 	takes time.Duration // of a fetch
+	// covers are the apps that may be read one by one, exists those that are there,
+	// updates says whether that does.
+	covers, exists []string
+	updates        bool
 
 	mu      sync.Mutex
 	fails   int // so many fetches from now on fail
@@ -32,6 +37,40 @@ type puppet struct {
 	epoch   time.Time
 	hint    func(marathon.Hint)
 	running bool
+	singles []string // that were read
+}
+
+func (p *puppet) Covers(apps []string) bool {
+	return !slices.ContainsFunc(apps, func(id string) bool { return !slices.Contains(p.covers, id) })
+}
+
+func (p *puppet) Update(_ context.Context, apps []marathon.App) ([]discovery.Service, []discovery.Problem, bool) {
+	var services []discovery.Service
+	for _, a := range apps {
+		services = append(services, discovery.Service{App: a.ID})
+	}
+	return services, nil, p.updates
+}
+
+func (p *puppet) App(ctx context.Context, id string) (marathon.Answer, error) {
+	began := time.Now()
+	select {
+	case <-ctx.Done():
+	case <-time.After(p.takes / 10):
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.singles = append(p.singles, id)
+	switch {
+	case ctx.Err() != nil:
+		return marathon.Answer{}, ctx.Err()
+	case p.fails > 0:
+		p.fails--
+		return marathon.Answer{}, errDown
+	case !slices.Contains(p.exists, id):
+		return marathon.Answer{}, marathon.ErrNotFound
+	}
+	return marathon.Answer{Apps: []marathon.App{{ID: id}}, Master: p.master, Began: began, Received: time.Now()}, nil
 }
 
 func (p *puppet) Apps(ctx context.Context) (marathon.Answer, error) {

@@ -60,7 +60,7 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 		confirmed = append(confirmed, st)
 		l.took(st, there, r)
 	}
-	l.running = l.running.After(confirmed).Settled(l.desired, l.version, backends)
+	l.running = l.running.Toward(l.desired, confirmed, l.version)
 	return reasons
 }
 

@@ -38,6 +38,8 @@ type noNames struct{}
 
 func (noNames) Resolve(context.Context, []string) map[string]netip.Addr { return nil }
 
+func (noNames) ResolveMore(context.Context, []string) map[string]netip.Addr { return nil }
+
 // Every golden file holds Marathon's answer and the configuration that follows
 // from it; HAProxy must accept each of them.
 func TestGolden(t *testing.T) {

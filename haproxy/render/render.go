@@ -16,19 +16,17 @@ type Text struct {
 	// Problems are the services that could not be rendered.
 	Problems []discovery.Problem
 
-	pieces []piece
+	shared shared
 	all    []*rendered
 }
 
-// piece is a run of lines: what all services share, with the owners of lines of it, or
-// what one service wrote.
-type piece struct {
+// shared is what services have in common, with the owners of lines of it.
+type shared struct {
 	fragment *haproxy.Fragment
-	by       *rendered
 	owners   []owner
 }
 
-// owner is a run of lines of a piece that one service wrote, both included.
+// owner is a run of lines that one service wrote, both included.
 type owner struct {
 	first, last int
 	by          *rendered
@@ -37,23 +35,32 @@ type owner struct {
 // Owner returns the app whose service wrote a line of Config.Text, counted from 1; ok
 // is false for lines of the frame.
 func (t Text) Owner(line int) (app string, ok bool) {
-	for _, p := range t.pieces {
-		n := p.fragment.Lines()
-		if line < 1 || line > n {
+	if line < 1 {
+		return "", false
+	}
+	if n := t.shared.fragment.Lines(); line > n {
+		return t.ownerOfOwn(line - n)
+	}
+	i, found := slices.BinarySearchFunc(t.shared.owners, line, func(o owner, l int) int { return cmp.Compare(o.first, l) })
+	if !found {
+		i--
+	}
+	if i < 0 || t.shared.owners[i].last < line {
+		return "", false
+	}
+	return t.shared.owners[i].by.App, true
+}
+
+// ownerOfOwn is Owner for the lines behind the shared ones.
+func (t Text) ownerOfOwn(line int) (app string, ok bool) {
+	for place := range ownPlaces {
+		for _, s := range t.all {
+			n := s.own[place].Lines()
+			if line <= n {
+				return s.App, true
+			}
 			line -= n
-			continue
 		}
-		if p.by != nil {
-			return p.by.App, true
-		}
-		i, found := slices.BinarySearchFunc(p.owners, line, func(o owner, l int) int { return cmp.Compare(o.first, l) })
-		if !found {
-			i--
-		}
-		if i < 0 || p.owners[i].last < line {
-			return "", false
-		}
-		return p.owners[i].by.App, true
 	}
 	return "", false
 }
@@ -137,7 +144,7 @@ type rendered struct {
 	fragments
 	w *writer
 	// own are the sections of the service alone.
-	own [2]*haproxy.Fragment
+	own [ownPlaces]*haproxy.Fragment
 	err error
 }
 
@@ -145,6 +152,7 @@ type rendered struct {
 const (
 	ownFrontend = iota
 	ownBackend
+	ownPlaces
 )
 
 // Render writes the configuration for the proxies, which must come in the order
@@ -152,55 +160,55 @@ const (
 // says by itself is rendered again only if the proxy is another one than last time.
 func (r *Renderer) Render(proxies []haproxy.Proxy) Text {
 	all, problems := r.services(proxies)
-	shared, files := r.shared(all)
-	pieces := []piece{shared}
-	for place := range 2 {
+	common, files := r.shared(all)
+	fragments := make([]*haproxy.Fragment, 0, 1+ownPlaces*len(all))
+	fragments = append(fragments, common.fragment)
+	for place := range ownPlaces {
 		for _, s := range all {
-			pieces = append(pieces, piece{fragment: s.own[place], by: s})
+			fragments = append(fragments, s.own[place])
 		}
 	}
-	fragments := make([]*haproxy.Fragment, len(pieces))
-	for i, p := range pieces {
-		fragments[i] = p.fragment
-	}
-	return Text{Config: haproxy.Assemble(fragments).WithFiles(files), Problems: problems, pieces: pieces, all: all}
+	return Text{Config: haproxy.Assemble(fragments).WithFiles(files), Problems: problems, shared: common, all: all}
 }
 
-// Update renders changed proxies into a text that Render or Update has made last. It
-// reports false if a proxy is not in it, differs in more than its endpoints, or
-// changes more of the text than its own backend: then the text has to be rendered as a
-// whole. Its cost does not depend on the number of services, but for the copy of two
-// lists.
+// Update renders changed proxies into the text that was rendered last, which must not
+// be used any more if that succeeds. It reports false, and has done nothing, if a proxy
+// is not in the text, differs in more than its endpoints, or changes more of it than its
+// own backend: then the text has to be rendered as a whole. Its cost does not depend on
+// the number of services, but for the copy of one list.
 func (r *Renderer) Update(t Text, changed []haproxy.Proxy) (Text, bool) {
-	out := t
-	out.pieces, out.all = slices.Clone(t.pieces), slices.Clone(t.all)
-	for _, p := range changed {
-		i, found := slices.BinarySearchFunc(t.all, p, func(s *rendered, p haproxy.Proxy) int {
+	places, is := make([]int, len(changed)), make([]*rendered, len(changed))
+	for i, p := range changed {
+		at, found := slices.BinarySearchFunc(t.all, p, func(s *rendered, p haproxy.Proxy) int {
 			return discovery.CompareServices(s.Service, p.Service)
 		})
-		if !found || !t.all[i].SameButEndpoints(p) {
+		if !found || !t.all[at].SameButEndpoints(p) {
 			return t, false
 		}
-		was := t.all[i]
-		is := r.render(p, was.names())
-		if is.err != nil || is.users != was.users || is.frontend != was.frontend {
+		was := t.all[at]
+		s := r.render(p, was.names())
+		if s.err != nil || s.users != was.users || s.frontend != was.frontend {
 			return t, false
 		}
-		is.own[ownFrontend] = was.own[ownFrontend]
+		s.own[ownFrontend] = was.own[ownFrontend]
+		places[i], is[i] = at, s
+	}
+	out := t
+	for i, s := range is {
 		var ok bool
-		if out.Config, ok = out.Config.With(was.own[ownBackend], is.own[ownBackend]); !ok {
+		if out.Config, ok = out.Config.With(t.all[places[i]].own[ownBackend], s.own[ownBackend]); !ok {
 			return t, false
 		}
-		out.all[i] = is
-		out.pieces[1+i].by = is
-		out.pieces[1+len(t.all)+i] = piece{fragment: is.own[ownBackend], by: is}
-		r.rendered[keyOf(p)] = is
+	}
+	for i, s := range is {
+		out.all[places[i]] = s
+		r.rendered[keyOf(s.Proxy)] = s
 	}
 	return out, true
 }
 
 // shared renders what services have in common, and the maps.
-func (r *Renderer) shared(all []*rendered) (piece, []haproxy.File) {
+func (r *Renderer) shared(all []*rendered) (shared, []haproxy.File) {
 	hosted := slices.DeleteFunc(slices.Clone(all), func(s *rendered) bool {
 		return len(s.Hosts) == 0 || s.Mode != discovery.ModeHTTP
 	})
@@ -233,7 +241,7 @@ func (r *Renderer) shared(all []*rendered) (piece, []haproxy.File) {
 	if written := t.b.String(); r.common == nil || r.common.Text() != written {
 		r.common = haproxy.NewFragment(written)
 	}
-	return piece{fragment: r.common, owners: t.owners}, files
+	return shared{r.common, t.owners}, files
 }
 
 type serviceKey struct {

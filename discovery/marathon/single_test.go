@@ -1,0 +1,88 @@
+package marathon_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mlb/discovery/marathon"
+)
+
+// A change of one app among thousands costs one small answer, not the list.
+func TestAppsThatDecideForThemselvesAreReadOneByOne(t *testing.T) {
+	t.Parallel()
+	many := []string{"/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"}
+	for name, tt := range map[string]struct {
+		hint    marathon.Hint
+		prepare func(*puppet)
+		singles []string
+		lists   int // besides the first one
+		apps    []string
+	}{
+		"one": {hint: marathon.Hint{Type: "x", Apps: []string{"/1"}}, singles: many[:1], apps: many[:1]},
+		"several are one snapshot": {
+			hint: marathon.Hint{Type: "x", Apps: []string{"/2", "/1"}}, singles: many[:2], apps: many[:2],
+		},
+		"an event that names none is about all": {hint: marathon.Hint{Type: "x", All: true}, lists: 1},
+		"too many are a list":                   {hint: marathon.Hint{Type: "x", Apps: many}, lists: 1},
+		"a new one needs the list":              {hint: marathon.Hint{Type: "x", Apps: []string{"/new"}}, lists: 1},
+		"one that is gone needs the list": {
+			hint:    marathon.Hint{Type: "x", Apps: []string{"/1"}},
+			prepare: func(p *puppet) { p.exists = nil }, singles: many[:1], lists: 1,
+		},
+		"one that depends on others needs the list": {
+			hint:    marathon.Hint{Type: "x", Apps: []string{"/1"}},
+			prepare: func(p *puppet) { p.updates = false }, singles: many[:1], lists: 1,
+		},
+		"one that cannot be read is read again": {
+			hint:    marathon.Hint{Type: "x", Apps: []string{"/1"}},
+			prepare: func(p *puppet) { p.fails = 1 }, singles: []string{"/1", "/1"}, apps: many[:1],
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inShow(t, marathon.WatcherConfig{}, func(s *show) {
+				s.covers, s.exists, s.updates = many, many, true
+			}, func(s *show) {
+				let(time.Second)
+				if tt.prepare != nil {
+					tt.prepare(s.puppet)
+				}
+				s.hint(tt.hint)
+				let(5 * time.Second)
+				slices.Sort(s.singles)
+				if diff := cmp.Diff(tt.singles, s.singles); diff != "" {
+					t.Errorf("read one by one (-want +got):\n%s", diff)
+				}
+				if lists := len(s.began()) - 1; lists != tt.lists {
+					t.Errorf("%d lists, want %d", lists, tt.lists)
+				}
+				last := s.snapshots[len(s.snapshots)-1]
+				if diff := cmp.Diff(tt.apps, last.Apps); diff != "" {
+					t.Errorf("the last snapshot is about (-want +got):\n%s", diff)
+				}
+				if last.Source == "" || last.Trace.Trigger == "" || last.Trace.Hinted.IsZero() || last.Trace.Fetched.Before(last.Trace.Hinted) {
+					t.Errorf("snapshot %+v", last)
+				}
+			})
+		})
+	}
+}
+
+// Old versions of Marathon drop events without a word, also while others come.
+func TestD15SingleReadingsDoNotPutOffTheList(t *testing.T) {
+	t.Parallel()
+	inShow(t, marathon.WatcherConfig{Resync: 10 * time.Second}, func(s *show) {
+		s.covers, s.exists, s.updates = []string{"/1"}, []string{"/1"}, true
+	}, func(s *show) {
+		for range 25 {
+			let(time.Second)
+			s.hint(marathon.Hint{Type: "x", Apps: []string{"/1"}})
+		}
+		if n := len(s.began()); n != 3 {
+			t.Errorf("%d lists in 25 s, want one at the start and one every 10 s", n)
+		}
+	})
+}
