@@ -281,6 +281,15 @@ func (c Config) Section(kind, name string) (*Section, bool) {
 	return c.Sections[i], true
 }
 
+// Backend returns the section of a name that holds servers, a backend or listen one.
+func (c Config) Backend(name string) (*Section, bool) {
+	at, ok := c.place(name)
+	if !ok {
+		return nil, false
+	}
+	return c.Sections[at], true
+}
+
 // Empty reports whether there is no section.
 func (c Config) Empty() bool { return len(c.Sections) == 0 }
 

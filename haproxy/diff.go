@@ -27,9 +27,9 @@ func Diff(running, desired Config, v Version) Plan {
 }
 
 type differ struct {
-	version    Version
-	running    Config
-	desired    Config
+	version       Version
+	running       Config
+	desired       Config
 	defaults      [2]*string // the defaults that sameDefaults compared last
 	defaultsEqual bool
 	plan          Plan

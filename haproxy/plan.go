@@ -211,7 +211,7 @@ func (st Step) apply(s Server) Server {
 		}
 		return s.cut("disabled")
 	case DrainServer:
-		return s.with("disabled", "")
+		return s.Disabled()
 	case AddServer, RemoveServer:
 	}
 	return s

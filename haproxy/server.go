@@ -126,6 +126,9 @@ func (s Server) with(name, args string) Server {
 	return s.Effective()
 }
 
+// Disabled returns a copy that is out of rotation.
+func (s Server) Disabled() Server { return s.with("disabled", "") }
+
 // WithWeight returns a copy with a weight, or the server itself if its line means that
 // one already: without the keyword it is 1.
 func (s Server) WithWeight(n int) Server {

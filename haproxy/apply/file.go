@@ -38,4 +38,3 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 	}
 	return errors.Join(d.Sync(), d.Close())
 }
-

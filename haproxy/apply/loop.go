@@ -142,11 +142,12 @@ type Loop struct {
 
 	// What follows is owned by Run.
 
-	running haproxy.Config   // what HAProxy runs
-	loaded  haproxy.Config   // what it was started with
-	desired haproxy.Config   // the newest one asked for; empty: none yet
-	pending []haproxy.Reason // why a reload is due
-	leaving leaving
+	running  haproxy.Config   // what HAProxy runs
+	loaded   haproxy.Config   // what it was started with
+	desired  haproxy.Config   // the newest one asked for; empty: none yet
+	pending  []haproxy.Reason // why a reload is due
+	leaving  leaving
+	arriving arriving
 
 	refusedOf haproxy.Config // what refused is about
 	refused   []Refusal
@@ -201,7 +202,7 @@ func newLoop(cfg Config, s supervisor, closeIt func() error, sock *runtime.Socke
 	return &Loop{
 		cfg: cfg, process: s, close: closeIt, socket: sock, version: v, log: log, metrics: m,
 		requests: make(chan request), reloads: make(chan string, 1), ended: make(chan struct{}),
-		reload: stopped(), filing: newFiling(), drift: stopped(), leaving: newLeaving(),
+		reload: stopped(), filing: newFiling(), drift: stopped(), leaving: newLeaving(), arriving: newArriving(),
 		command: commanding{ended: make(chan error, 1)},
 	}
 }
@@ -224,6 +225,7 @@ func (l *Loop) Run(ctx context.Context) error {
 	defer l.reload.Stop()
 	defer l.drift.Stop()
 	defer l.leaving.timer.Stop()
+	defer l.arriving.timer.Stop()
 	work, cancel := patient(ctx)
 	defer cancel()
 	l.command.start = func() { go func() { l.command.ended <- l.runAndAwait(work) }() }
@@ -259,6 +261,8 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.repair(work)
 		case <-l.leaving.timer.C:
 			l.removeLeaving(work)
+		case <-l.arriving.timer.C:
+			l.tryArriving(work)
 		case <-l.exited():
 			l.died(work)
 		case err := <-l.command.ended:

@@ -199,7 +199,12 @@ func (r *rig) disk(t *testing.T) string {
 // returns a server line of that name.
 func target(t *testing.T, name string) string {
 	t.Helper()
-	l := haproxytest.Listen(t)
+	return targetAt(t, name, haproxytest.Listen(t))
+}
+
+// targetAt is a target on a listener.
+func targetAt(t *testing.T, name string, l net.Listener) string {
+	t.Helper()
 	var all sync.WaitGroup
 	conns := make(chan net.Conn, 1000)
 	all.Go(func() {

@@ -10,6 +10,7 @@ type Metrics struct {
 	duration *prometheus.HistogramVec
 	inSync   prometheus.Gauge
 	leaving  prometheus.Gauge
+	arriving prometheus.Gauge
 	restarts prometheus.Counter
 	drift    prometheus.Counter
 	filing   prometheus.Histogram
@@ -38,6 +39,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		leaving: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "mlb_servers_leaving", Help: "Servers out of rotation that still have sessions.",
 		}),
+		arriving: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "mlb_servers_arriving", Help: "Servers out of rotation whose address refuses connections as yet.",
+		}),
 		restarts: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "mlb_haproxy_restarts_total", Help: "Times that HAProxy had to be started again.",
 		}),
@@ -52,6 +56,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "mlb_haproxy_workers", Help: "Worker processes of HAProxy: current ones, and old ones that finish their sessions.",
 		}, []string{"kind"}),
 	}
-	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.restarts, m.drift, m.filing, m.workers)
+	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.arriving, m.restarts, m.drift, m.filing, m.workers)
 	return m
 }

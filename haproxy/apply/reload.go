@@ -24,6 +24,7 @@ func (l *Loop) apply(ctx context.Context, d haproxy.Config) (Result, error) {
 		return l.bringUp(ctx)
 	}
 	plan := haproxy.Diff(l.running, d, l.version)
+	plan.Steps = l.admit(ctx, plan.Steps)
 	result := Result{Method: MethodNone, Plan: plan}
 	reasons := plan.Reasons
 	if n := len(plan.Steps) + len(plan.Maps); n > 0 && l.socket == nil {

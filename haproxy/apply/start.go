@@ -215,6 +215,7 @@ func (l *Loop) died(ctx context.Context) {
 	l.metrics.restarts.Inc()
 	l.writeRunning()
 	l.leaving.clear()
+	l.arriving.clear()
 	if time.Since(l.up) <= maxRestart {
 		l.restartLater()
 		return
@@ -259,6 +260,7 @@ func (l *Loop) loadedNow(ctx context.Context, d haproxy.Config) {
 	l.up = time.Now()
 	l.reload.Stop()
 	l.leaving.clear()
+	l.arriving.clear()
 	if err := l.writeLoaded(d); err != nil {
 		l.log.Error("state not written", zap.Error(err))
 	}

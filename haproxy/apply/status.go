@@ -16,8 +16,9 @@ type Status struct {
 	Loaded haproxy.Config
 	// InSync says that HAProxy runs what was asked for last.
 	InSync bool
-	// Leaving is the number of servers on their way out.
-	Leaving int
+	// Leaving is the number of servers on their way out, Arriving that of servers whose
+	// address refuses connections as yet.
+	Leaving, Arriving int
 	// LastReload is when the last attempt to reload ended; zero: none yet.
 	LastReload time.Time
 	// LastReloadError says why that attempt failed; empty: it did not.
@@ -44,7 +45,7 @@ func (l *Loop) Status() Status {
 // publish makes the loop's state visible.
 func (l *Loop) publish() {
 	s := Status{
-		Running: l.process.Running(), Loaded: l.loaded, Leaving: len(l.leaving.servers), LastReload: l.attempted,
+		Running: l.process.Running(), Loaded: l.loaded, Leaving: len(l.leaving.servers), Arriving: len(l.arriving.servers), LastReload: l.attempted,
 		Workers: l.workers, OldWorkers: l.oldWorkers,
 		InSync: l.process.Running() && !l.desired.Empty() && len(l.pending) == 0 && !l.refusing(l.desired),
 	}
@@ -60,6 +61,7 @@ func (l *Loop) publish() {
 	}
 	l.metrics.inSync.Set(inSync)
 	l.metrics.leaving.Set(float64(s.Leaving))
+	l.metrics.arriving.Set(float64(s.Arriving))
 }
 
 // countWorkers asks HAProxy for its workers. Not to get an answer is no news: that

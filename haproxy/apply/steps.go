@@ -68,14 +68,19 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 func (l *Loop) took(st haproxy.Step, there bool, r *Result) {
 	switch st.Kind {
 	case haproxy.AddServer, haproxy.EnableServer:
-		r.Adds++
 		l.leaving.cancel(st.Backend, st.Server.Name)
+		if st.Server.Ready() {
+			r.Adds++
+			l.arriving.cancel(st.Backend, st.Server.Name)
+		}
 	case haproxy.RemoveServer:
+		l.arriving.cancel(st.Backend, st.Server.Name)
 		r.Removes++
 		if there {
 			l.leaving.add(st.Backend, st.Server)
 		}
 	case haproxy.DrainServer:
+		l.arriving.cancel(st.Backend, st.Server.Name)
 		r.Removes++
 	case haproxy.SetAddress, haproxy.SetWeight:
 	}
