@@ -95,6 +95,22 @@ func (c Config) With(old, replacement *Fragment) (Config, bool) {
 	return out, true
 }
 
+// WithServersOf returns the configuration with the servers that another one has in
+// sections whose other lines are the same.
+func (c Config) WithServersOf(o Config) Config {
+	out := c
+	out.Sections = slices.Clone(c.Sections)
+	for i, s := range c.Sections {
+		if !s.holdsServers() {
+			continue
+		}
+		if to, ok := o.Backend(s.Name); ok && to != s && s.sameName(to) && slices.Equal(s.Skeleton, to.Skeleton) && slices.Equal(s.Defaults, to.Defaults) {
+			out.replace(i, to)
+		}
+	}
+	return out
+}
+
 // sectionIndex is what is known about all sections of a configuration. Those that
 // differ in servers only may share it.
 type sectionIndex struct {

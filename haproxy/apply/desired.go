@@ -44,6 +44,9 @@ type replaced struct {
 // error, for restore.
 func (l *Loop) writeFiles(d haproxy.Config) (previous []replaced, err error) {
 	l.awaitFlush()
+	if c := l.checking.now; c != nil {
+		c.stale = true
+	}
 	return l.store(d)
 }
 

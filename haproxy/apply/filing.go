@@ -48,7 +48,7 @@ func (l *Loop) armFlush() {
 
 // flush begins to write the files.
 func (l *Loop) flush() {
-	if !l.filing.dirty || l.filing.busy || l.command.ahead {
+	if !l.filing.dirty || l.filing.busy || l.command.ahead || l.checking.now != nil { // which reads files
 		return
 	}
 	l.filing.dirty, l.filing.busy, l.filing.began = false, true, time.Now()
@@ -88,8 +88,14 @@ func (l *Loop) awaitFlush() {
 func (l *Loop) writeRunning() {
 	l.awaitFlush()
 	l.filing.timer.Stop()
-	l.flush()
-	l.awaitFlush()
+	if !l.filing.dirty || l.command.ahead {
+		return
+	}
+	l.filing.dirty, l.filing.began = false, time.Now()
+	l.shelveAdded()
+	previous, err := l.writeFiles(l.runningFiles())
+	l.keep(previous)
+	l.flushed(filed{time.Since(l.filing.began), err})
 }
 
 // runningFiles is what the files should hold.

@@ -35,6 +35,8 @@ type Config struct {
 	DriftInterval time.Duration
 	// StopTimeout bounds the soft stop of HAProxy.
 	StopTimeout time.Duration
+	// CheckPatience is how long Apply waits for a check of the text. Zero: 200 ms.
+	CheckPatience time.Duration
 	// SkipValidation leaves out "haproxy -c".
 	SkipValidation bool
 	// VerdictLife is how long what HAProxy said against a text stands without
@@ -83,6 +85,8 @@ type Result struct {
 	// Runtime is how long the runtime steps took, reading back included; Reload
 	// the same for the reload with all its tests. Zero if there was none.
 	Runtime, Reload time.Duration
+
+	check *check // on which a deferred result depends
 }
 
 // Codes of reasons for a reload that no comparison of texts gives.
@@ -153,7 +157,8 @@ type Loop struct {
 	refused   []Refusal
 	refusedAt time.Time
 
-	filing filing
+	filing   filing
+	checking checking
 
 	reload   *time.Timer   // the next attempt to reload or start
 	last     time.Time     // end of the last reload
@@ -198,12 +203,13 @@ func New(cfg Config, p *process.Process, sock *runtime.Socket, v haproxy.Version
 }
 
 func newLoop(cfg Config, s supervisor, closeIt func() error, sock *runtime.Socket, v haproxy.Version, log *zap.Logger, m *Metrics) *Loop {
+	cfg.CheckPatience = cmp.Or(cfg.CheckPatience, checkPatience)
 	cfg.DriftInterval = cmp.Or(cfg.DriftInterval, driftInterval)
 	return &Loop{
 		cfg: cfg, process: s, close: closeIt, socket: sock, version: v, log: log, metrics: m,
 		requests: make(chan request), reloads: make(chan string, 1), ended: make(chan struct{}),
 		reload: stopped(), filing: newFiling(), drift: stopped(), leaving: newLeaving(), arriving: newArriving(),
-		command: commanding{ended: make(chan error, 1)},
+		command: commanding{ended: make(chan error, 1)}, checking: checking{ended: make(chan judgement, 1)},
 	}
 }
 
@@ -229,6 +235,12 @@ func (l *Loop) Run(ctx context.Context) error {
 	work, cancel := patient(ctx)
 	defer cancel()
 	l.command.start = func() { go func() { l.command.ended <- l.runAndAwait(work) }() }
+	l.checking.start = func(c *check) {
+		go func() {
+			refused, err := l.judge(work, c.desired)
+			l.checking.ended <- judgement{refused, err}
+		}()
+	}
 	l.forgetHealth()
 	if err := l.adopt(ctx); err != nil {
 		return errors.Join(err, l.close())
@@ -267,6 +279,9 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.died(work)
 		case err := <-l.command.ended:
 			l.commanded(work, err)
+		case j := <-l.checking.ended:
+			l.judged(work, j)
+			l.countWorkers(work)
 		}
 		l.settled()
 		l.publish()
@@ -274,18 +289,25 @@ func (l *Loop) Run(ctx context.Context) error {
 }
 
 // Apply brings a configuration into effect; the names of its files must be plain base
-// names. It returns when the runtime steps are verified,
-// and the reload too if one is due now; Result says if it comes later. The error is
+// names. It returns when the runtime steps are verified, and the reload too if one is
+// due now and the check before it takes no longer than Config.CheckPatience; Result
+// says if it comes later. The error is
 // an operational one: the last good state stays and the loop retries by itself. When
 // ctx is done, what was begun is given three more seconds.
 func (l *Loop) Apply(ctx context.Context, d haproxy.Config) (Result, error) {
-	return l.ask(ctx, func(work context.Context) (Result, error) {
+	r, err := l.ask(ctx, func(work context.Context) (Result, error) {
 		start := time.Now()
 		r, err := l.apply(work, d)
-		l.report(r, err, time.Since(start))
+		if r.check == nil {
+			l.report(r, err, time.Since(start))
+		}
 		l.owed = err != nil
 		return r, err
 	})
+	if r.check != nil {
+		return r.check.await(ctx, r, l.cfg.CheckPatience)
+	}
+	return r, err
 }
 
 // StartLast starts HAProxy with the last good configuration, and reports whether
@@ -346,6 +368,7 @@ func (l *Loop) exited() <-chan struct{} {
 // end ends the command, writes the file and stops HAProxy.
 func (l *Loop) end(ctx context.Context) error {
 	l.endCommand()
+	l.endCheck()
 	l.writeRunning()
 	var err error
 	if l.cfg.StopHAProxy {

@@ -76,6 +76,7 @@ func loopConfig(dir, binary string) apply.Config {
 	return apply.Config{
 		File: filepath.Join(dir, "haproxy.cfg"), StateDir: dir, Binary: binary,
 		MinReloadInterval: time.Millisecond, StopTimeout: time.Millisecond, StopHAProxy: true,
+		CheckPatience: time.Minute,
 	}
 }
 
@@ -164,10 +165,15 @@ func (r *rig) reloads(t *testing.T) int {
 // servers returns what HAProxy has as "backend/name state", sorted.
 func (r *rig) servers(t *testing.T) []string {
 	t.Helper()
-	states, err := r.process.Socket().Servers(t.Context())
+	out, err := r.readServers(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	return out
+}
+
+func (r *rig) readServers(ctx context.Context) ([]string, error) {
+	states, err := r.process.Socket().Servers(ctx)
 	var out []string
 	for _, s := range states {
 		state := "ready"
@@ -177,12 +183,15 @@ func (r *rig) servers(t *testing.T) []string {
 		out = append(out, s.Backend+"/"+s.Name+" "+state)
 	}
 	slices.Sort(out)
-	return out
+	return out, err
 }
 
 func (r *rig) awaitServers(t *testing.T, want ...string) {
 	t.Helper()
-	haproxytest.Eventually(t, strings.Join(want, ", "), func() bool { return slices.Equal(r.servers(t), want) })
+	haproxytest.Eventually(t, strings.Join(want, ", "), func() bool {
+		got, err := r.readServers(t.Context())
+		return err == nil && slices.Equal(got, want) // there is no answer during a reload
+	})
 }
 
 // disk returns the configuration file.

@@ -32,6 +32,7 @@ func (l *Loop) Check(ctx context.Context, d haproxy.Config) ([]Refusal, error) {
 		if err := l.checkNames(d); err != nil || l.cfg.SkipValidation {
 			return Result{}, err
 		}
+		l.awaitCheck(work)
 		refused, err := l.judge(work, d)
 		return Result{Refused: refused}, err
 	})

@@ -50,7 +50,7 @@ func (l *Loop) apply(ctx context.Context, d haproxy.Config) (Result, error) {
 		result.Method = MethodDeferred
 		return result, nil
 	}
-	return l.load(ctx, d, result)
+	return l.loadChecked(ctx, d, result)
 }
 
 // runtime does what a plan says at run time. Maps lead to other servers after those are
@@ -79,8 +79,17 @@ func (l *Loop) untilReload() time.Duration {
 // load lets HAProxy load a configuration, after everything that could go wrong has
 // been tried without it, and notes how that ended.
 func (l *Loop) load(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
+	return l.timed(result, func(r Result) (Result, error) { return l.tryLoad(ctx, d, r) })
+}
+
+// commit is load for a configuration against which a check has found nothing.
+func (l *Loop) commit(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
+	return l.timed(result, func(r Result) (Result, error) { return l.tryCommit(ctx, d, r) })
+}
+
+func (l *Loop) timed(result Result, do func(Result) (Result, error)) (Result, error) {
 	begin := time.Now()
-	result, err := l.tryLoad(ctx, d, result)
+	result, err := do(result)
 	result.Reload = time.Since(begin)
 	if result.Method != MethodDeferred {
 		l.attempted, l.attemptErr = time.Now(), err
@@ -99,6 +108,15 @@ func (l *Loop) tryLoad(ctx context.Context, d haproxy.Config, result Result) (Re
 		if refused == nil {
 			l.failedReload()
 		}
+		return result, err
+	}
+	return l.tryCommit(ctx, d, result)
+}
+
+func (l *Loop) tryCommit(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
+	result.Method = MethodFailed
+	taken, err := l.takenBinds(newBinds(l.running, d))
+	if result.Taken = taken; len(taken) > 0 {
 		return result, err
 	}
 	previous, err := l.writeFiles(d)
@@ -206,6 +224,10 @@ func (l *Loop) due(ctx context.Context) {
 func (l *Loop) reapply(ctx context.Context) {
 	begin := time.Now()
 	r, err := l.apply(ctx, l.desired)
+	if r.check != nil { // whose end will be reported
+		r.check.state.Store(givenUp)
+		return
+	}
 	l.report(r, err, time.Since(begin))
 	l.callAgain(r)
 }
@@ -254,6 +276,7 @@ func (l *Loop) loadFile(ctx context.Context) {
 }
 
 func (l *Loop) tryFile(ctx context.Context, result Result) (Result, error) {
+	l.awaitCheck(ctx)
 	d, err := l.readFiles()
 	if err != nil {
 		result.Method = MethodFailed

@@ -138,7 +138,7 @@ func TestCheckChangesNothing(t *testing.T) {
 	}
 }
 
-func TestHungCheckDoesNotOutliveItsCaller(t *testing.T) {
+func TestNobodyHasToWaitForAHungCheck(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	checking := filepath.Join(r.dir, "checking")
