@@ -58,6 +58,9 @@ type Options struct {
 	// LaunchDelay is how long a task stays in each of the states staging and
 	// starting; default 5ms, negative for none.
 	LaunchDelay time.Duration
+	// KillDelay is how long the order to end a task is on its way from the master to
+	// the task, which serves meanwhile and counts as running; default none.
+	KillDelay time.Duration
 	// StoreDelay is how long a change is announced by deployment_info before the
 	// API shows it; default 2ms, negative for none.
 	StoreDelay time.Duration

@@ -133,6 +133,7 @@ func (c *Cluster) await(t *task, process launcher.Process, done <-chan struct{})
 		return
 	case <-c.ctx.Done():
 	case <-t.killSoon:
+		c.sleep(c.options.KillDelay)
 	}
 	message := "Container exited with status 143"
 	if process != nil {

@@ -37,11 +37,12 @@ func newDoor(l net.Listener) (*door, error) {
 // shut closes the door. Somebody has to call Accept meanwhile. With abrupt it does not
 // care about those who wait.
 func (d *door) shut(abrupt bool) {
-	const most, pause = time.Second, 500 * time.Microsecond
+	// A connection that is just being made is not in the queue yet.
+	const least, most, pause = 20 * time.Millisecond, time.Second, 5 * time.Millisecond
 	if !abrupt && d.refuse() == nil {
 		for begin := time.Now(); time.Since(begin) < most; {
 			<-time.After(pause)
-			if n, err := d.waiting(); err != nil || n == 0 {
+			if n, err := d.waiting(); err != nil || n == 0 && time.Since(begin) > least {
 				break
 			}
 		}

@@ -25,11 +25,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // options are what the command line says.
@@ -45,6 +47,15 @@ type options struct {
 	// clients is how many clients each kind of requests has, sessions how many
 	// sessions each kind of sessions.
 	clients, sessions int
+	// order is how long Marathon's order to end a task is on its way.
+	order time.Duration
+	// line is one more line for the backend of the app that is scaled.
+	line string
+	// only are the names of the phases that are played; none means all.
+	only []string
+	// mlb is the program; inside says that this is the network of its own.
+	mlb    string
+	inside bool
 	// abrupt is as in tasks.
 	abrupt bool
 	// log is where the balancer's log is left, with a line for each request; empty
@@ -59,17 +70,44 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		_, _ = fmt.Fprintln(os.Stderr, "loss:", err) // there is nowhere else to say it
+		if _, told := errors.AsType[*exec.ExitError](err); !told {
+			_, _ = fmt.Fprintln(os.Stderr, "loss:", err) // there is nowhere else to say it
+		}
 		os.Exit(1)
 	}
 }
 
-// run measures with each program and prints.
-func run(ctx context.Context, args []string, out, progress io.Writer) error {
+// run builds mlb, and measures in a network of its own if it may have one.
+func run(ctx context.Context, args []string, out, progress io.Writer) (err error) {
 	o, programs, err := parse(args, progress)
 	if err != nil {
 		return err
 	}
+	if o.inside {
+		if err = raise(); err != nil {
+			return err
+		}
+		return each(ctx, o, programs, out, progress)
+	}
+	dir, err := os.MkdirTemp("", "mlb-loss")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if o.mlb, err = build(ctx, dir); err != nil {
+		return err
+	}
+	if os.Geteuid() == 0 {
+		return isolate(ctx, o.mlb, args, out, progress)
+	}
+	if _, err = fmt.Fprintln(progress, "only root gets a network of its own; packet filters of this machine may drop connections"); err != nil {
+		return err
+	}
+	return each(ctx, o, programs, out, progress)
+}
+
+// each measures with each program and prints.
+func each(ctx context.Context, o options, programs []string, out, progress io.Writer) error {
 	var errs []error
 	for _, o.haproxy = range programs {
 		if err := measure(ctx, o, out, progress); err != nil {
@@ -111,14 +149,22 @@ func parse(args []string, usage io.Writer) (o options, programs []string, err er
 	flags.IntVar(&o.apps, "apps", 50, "new apps, each of which forces a reload")
 	flags.IntVar(&o.clients, "clients", 16, "clients of each kind of requests")
 	flags.IntVar(&o.sessions, "sessions", 10, "sessions of each kind of sessions")
+	flags.DurationVar(&o.order, "order", 50*time.Millisecond, "how long Marathon's order to end a task is on its way")
+	flags.StringVar(&o.line, "line", "", "one more line for the backend of the app that is scaled, such as \"retries 3\"")
 	flags.BoolVar(&o.abrupt, "abrupt", false, "tasks end without taking the connections that the system has accepted for them")
 	flags.StringVar(&o.log, "log", "", "where to leave the balancer's log, with a line for each request, which takes /dev/log")
-	short := flags.Bool("short", false, "a short run: one rate and few tasks and apps")
+	flags.StringVar(&o.mlb, "mlb", "", "for this program itself: mlb, already built")
+	flags.BoolVar(&o.inside, "inside", false, "for this program itself: the network is its own")
+	only := flags.String("only", "", "the phases that are played, for looking into one; they begin with 2 tasks")
+	short := flags.Bool("short", false, "a short run: one rate and few apps")
 	if err := flags.Parse(args); err != nil {
 		return o, nil, err
 	}
 	if *short {
-		*rates, o.tasks, o.apps = "500", min(o.tasks, 6), min(o.apps, 3)
+		*rates, o.apps = "500", min(o.apps, 3)
+	}
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
 	}
 	for word := range strings.SplitSeq(*rates, ",") {
 		n, err := strconv.Atoi(word)

@@ -24,7 +24,7 @@ func table(out io.Writer, o options, r result) error {
 	fmt.Fprintf(&b, "HAProxy %s, %d processors for all, %d clients and %d sessions of each kind\n\n",
 		version(o.haproxy), runtime.NumCPU(), o.clients, o.sessions)
 	b.WriteString("phase\tkind\trequests\tfailed\twrong\ttwice\tp50\tp99\tmax\t\n")
-	for _, name := range append([]string{"begin"}, append(names(phases()), "end", "all")...) {
+	for _, name := range append([]string{"begin"}, append(names(o.phases()), "end", "all")...) {
 		for _, k := range kinds() {
 			t := r.book.sum(func(c cell) bool { return c.kind == k.name && (name == "all" || c.phase == name) })
 			if (name == "begin" || name == "end") && !t.bad() {

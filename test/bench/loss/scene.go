@@ -38,7 +38,7 @@ func loopback(n int) string {
 	return fmt.Sprintf("127.%d.%d.%d", 128+pid>>8&63, pid&255, 1+n)
 }
 
-// setUp builds mlb and starts everything with the apps that are there from the
+// setUp starts everything with the apps that are there from the
 // beginning. The scene has to be closed after an error, too.
 func (s *scene) setUp(ctx context.Context, launcher tasks) (err error) {
 	if s.dir, err = os.MkdirTemp("/tmp", "mlb-loss"); err != nil { // sockets have short paths
@@ -48,12 +48,8 @@ func (s *scene) setUp(ctx context.Context, launcher tasks) (err error) {
 	if err = os.Chmod(s.dir, 0o711); err != nil {
 		return err
 	}
-	build := exec.CommandContext(ctx, "go", "build", "-o", s.path("mlb"), "mlb/cmd/mlb")
-	if out, buildErr := build.CombinedOutput(); buildErr != nil {
-		return fmt.Errorf("build mlb: %w\n%s", buildErr, out)
-	}
 	s.at = place{loopback(0)}
-	o := marathonsim.Options{HealthInterval: 500 * time.Millisecond, EphemeralPorts: true, Launcher: launcher}
+	o := marathonsim.Options{HealthInterval: 500 * time.Millisecond, EphemeralPorts: true, KillDelay: s.order, Launcher: launcher}
 	for i := range 3 {
 		o.Agents = append(o.Agents, marathonsim.Agent{Address: loopback(1 + i)})
 	}
@@ -64,7 +60,7 @@ func (s *scene) setUp(ctx context.Context, launcher tasks) (err error) {
 		return err
 	}
 	for _, a := range []app{
-		{id: webApp, host: webHost, ports: []int{webPort, webLinesPort}, linesAt: 1, instances: fewTasks},
+		{id: webApp, host: webHost, ports: []int{webPort, webLinesPort}, linesAt: 1, instances: fewTasks, line: s.line},
 		{id: echoApp, host: echoHost, ports: []int{echoLinesPort, echoPort}, linesAt: 0, instances: fewTasks},
 	} {
 		if err = s.deploy(ctx, a); err != nil {
@@ -90,7 +86,7 @@ func (s *scene) startBalancer(ctx context.Context) error {
 		return err
 	}
 	defer out.Close() //nolint:errcheck // the process has its own copy
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.path("mlb"),
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), s.mlb,
 		"sse", "-m", s.cluster.Masters()[0], "--group", "external", "--health-check", "--haproxy-binary", s.haproxy,
 		"--http-bind", s.at.web(), "--https-bind", s.at.port(8443), "--appid-bind", s.at.port(9091), "--stats-bind", s.at.port(9090),
 		"--bind-address", s.at.host, "--haproxy-config", s.path("haproxy.cfg"), "--state-dir", s.path("state"),
@@ -146,6 +142,8 @@ type app struct {
 	ports     []int
 	linesAt   int
 	instances int
+	// line is one more line for each of its backends.
+	line string
 }
 
 // document is the app as it is posted. Its settings are those that an app needs so
@@ -170,6 +168,9 @@ func (a app) document() (string, error) {
 			labels[fmt.Sprintf("HAPROXY_%d_VHOST", i)] = a.host
 		}
 		checks = append(checks, check)
+		if a.line != "" {
+			labels[fmt.Sprintf("HAPROXY_%d_BACKEND_HEAD", i)] = "\nbackend {backend}\n  balance {balance}\n  mode {mode}\n  " + a.line + "\n"
+		}
 	}
 	b, err := json.Marshal(map[string]any{
 		"id": a.id, "cmd": "serve", "instances": a.instances, "cpus": 0.1, "mem": 32, "labels": labels, "env": env,
@@ -239,4 +240,3 @@ func (s *scene) words() string {
 	}
 	return string(text[max(0, len(text)-most):])
 }
-

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -46,6 +47,11 @@ func phases() []phase {
 		{name: "new apps", apps: true, play: func(ctx context.Context, s *scene, rate int) error { return s.addApps(ctx, rate) }},
 		{name: "apps go", play: func(ctx context.Context, s *scene, _ int) error { return s.removeApps(ctx) }},
 	}
+}
+
+// phases are those that are wanted.
+func (o options) phases() []phase {
+	return slices.DeleteFunc(phases(), func(p phase) bool { return len(o.only) > 0 && !slices.Contains(o.only, p.name) })
 }
 
 // roll replaces all tasks.
@@ -138,7 +144,7 @@ func play(ctx context.Context, s *scene, l *load, progress io.Writer) ([]span, e
 	rest(ctx, settle)
 	for _, rate := range s.rates {
 		l.rate.Store(int64(rate))
-		for _, p := range phases() {
+		for _, p := range s.phases() {
 			if _, err := fmt.Fprintf(progress, "%d requests/s: %s\n", rate, p.name); err != nil {
 				return played, err
 			}
