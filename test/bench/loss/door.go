@@ -38,7 +38,7 @@ func newDoor(l net.Listener) (*door, error) {
 // care about those who wait.
 func (d *door) shut(abrupt bool) {
 	// A connection that is just being made is not in the queue yet.
-	const least, most, pause = 20 * time.Millisecond, time.Second, 5 * time.Millisecond
+	const least, most, pause = 3 * time.Millisecond, time.Second, 500 * time.Microsecond
 	if !abrupt && d.refuse() == nil {
 		for begin := time.Now(); time.Since(begin) < most; {
 			<-time.After(pause)
