@@ -89,8 +89,8 @@ func TestD36CommentsMayStandBeforeAHead(t *testing.T) {
 	if !ok {
 		t.Fatal("no backend")
 	}
-	want := []string{"backend a_10001", "option redispatch 1", "mode http"}
-	if diff := cmp.Diff(want, s.Skeleton[:3]); diff != "" {
+	want := []string{"backend a_10001", "option redispatch 1", "retries 30", "mode http"}
+	if diff := cmp.Diff(want, s.Skeleton[:4]); diff != "" {
 		t.Errorf("backend (-want +got):\n%s", diff)
 	}
 }

@@ -190,9 +190,14 @@ func placeholders(f Frame) templates.Values {
 // frontendPromise and backendPromise are what the promise "no request is lost"
 // rests on. They are put into each section, because a custom HEAD replaces the
 // defaults; they come first, so that a template can still say otherwise.
+//
+// Tasks that Marathon ends together refuse connections some moments before mlb can
+// hear of it, and often stand beside each other in the order in which HAProxy tries
+// servers. The usual 3 retries meet only them. A retry on another server does not
+// wait; on the only server each waits for a second.
 const (
 	frontendPromise = "  option idle-close-on-response\n"
-	backendPromise  = "  option redispatch 1\n"
+	backendPromise  = "  option redispatch 1\n  retries 30\n"
 )
 
 // promised inserts lines after the section line of a head, before which nothing but
