@@ -80,6 +80,11 @@ bench-vhosts: ## measure what 10, 1,000 and 5,000 virtual hosts cost (VHOSTS= fo
 	@scripts/ensure-packages haproxy:haproxy
 	go run ./test/bench/vhosts $(VHOSTS)
 
+.PHONY: bench-loss
+bench-loss: ## count what is lost while tasks and apps come and go (SUITE='bookworm trixie sid' for the matrix' HAProxys, LOSS= for flags), see docs/benchmarks.md
+	@scripts/ensure-packages haproxy:haproxy $(if $(SUITE),$(MATRIX_PACKAGES))
+	$(if $(SUITE),status=0; for suite in $(SUITE); do scripts/with-suite $$suite go run ./test/bench/loss $(LOSS) || status=1; done; exit $$status,go run ./test/bench/loss $(LOSS))
+
 .PHONY: vet
 vet: ## run go vet
 	go vet ./...
