@@ -69,13 +69,14 @@ func (d *door) refuse() error {
 }
 
 // waiting returns how many connections the system has accepted that nobody has taken.
-func (d *door) waiting() (n int, err error) {
-	err = d.control(func(fd int) error {
-		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
-		if err == nil {
+func (d *door) waiting() (int, error) {
+	n := 0
+	err := d.control(func(fd int) error {
+		info, tcpErr := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+		if tcpErr == nil {
 			n = int(info.Unacked) // of a listening socket: its queue
 		}
-		return err
+		return tcpErr
 	})
 	return n, err
 }

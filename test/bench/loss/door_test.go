@@ -24,17 +24,17 @@ func TestDoorTakesThoseWhoWait(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		var dialer net.Dialer
-		c, err := dialer.DialContext(ctx, "tcp4", l.Addr().String())
-		if err == nil {
+		c, dialErr := dialer.DialContext(ctx, "tcp4", l.Addr().String())
+		if dialErr == nil {
 			t.Cleanup(func() { _ = c.Close() })
 		}
-		return err
+		return dialErr
 	}
 	if err = dial(10 * time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := d.waiting(); n != 1 || err != nil {
-		t.Errorf("%d wait, %v, want 1", n, err)
+	if n, waitErr := d.waiting(); n != 1 || waitErr != nil {
+		t.Errorf("%d wait, %v, want 1", n, waitErr)
 	}
 	if err = d.refuse(); err != nil {
 		t.Fatal(err)

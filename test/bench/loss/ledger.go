@@ -10,12 +10,12 @@ type ledger struct {
 
 	mu    sync.Mutex // guards what many requests write down
 	apps  map[string]string
-	posts map[string]struct{}
+	posts map[string]int
 }
 
 // newLedger returns an empty ledger.
 func newLedger(doubled func(nonce string)) *ledger {
-	return &ledger{doubled: doubled, apps: map[string]string{}, posts: map[string]struct{}{}}
+	return &ledger{doubled: doubled, apps: map[string]string{}, posts: map[string]int{}}
 }
 
 // started notes that a task runs.
@@ -35,10 +35,17 @@ func (l *ledger) owner(task string) string {
 // post notes that a task carries out a POST.
 func (l *ledger) post(nonce string) {
 	l.mu.Lock()
-	_, again := l.posts[nonce]
-	l.posts[nonce] = struct{}{}
+	l.posts[nonce]++
+	again := l.posts[nonce] > 1
 	l.mu.Unlock()
 	if again {
 		l.doubled(nonce)
 	}
+}
+
+// seen returns how often a POST was carried out.
+func (l *ledger) seen(nonce string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.posts[nonce]
 }

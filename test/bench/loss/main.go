@@ -28,6 +28,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -173,8 +174,13 @@ func parse(args []string, usage io.Writer) (o options, programs []string, err er
 		}
 		o.rates = append(o.rates, n)
 	}
-	if o.tasks <= fewTasks || o.apps < 1 || o.clients < 1 || o.sessions < 1 || flags.NArg() > 0 {
-		return o, nil, fmt.Errorf("arguments %q: want more than %d tasks, at least one app, client and session, and no words", args, fewTasks)
+	for _, name := range o.only {
+		if !slices.Contains(names(phases()), name) {
+			return o, nil, fmt.Errorf("-only %s: want some of %s", *only, strings.Join(names(phases()), ","))
+		}
+	}
+	if o.order < 0 || o.tasks <= fewTasks || o.apps < 1 || o.clients < 1 || o.sessions < 1 || flags.NArg() > 0 {
+		return o, nil, fmt.Errorf("arguments %q: want more than %d tasks, at least one app, client and session, no time below 0 and no words", args, fewTasks)
 	}
 	return o, strings.Split(*haproxy, ","), nil
 }

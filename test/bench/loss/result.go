@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -53,10 +55,10 @@ func (s span) took() time.Duration { return s.end.Sub(s.begin) }
 
 // twice shows how many POSTs were carried out twice.
 func (k kind) twice(t tally) string {
-	if k.method != "POST" {
+	if k.method != http.MethodPost {
 		return "-"
 	}
-	return fmt.Sprint(t.doubled)
+	return strconv.Itoa(t.doubled)
 }
 
 // short rounds a time.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -70,10 +71,10 @@ func (s *scene) setUp(ctx context.Context, launcher tasks) (err error) {
 	if err = s.startBalancer(ctx); err != nil {
 		return err
 	}
-	if err = s.until(ctx, "mlb is ready", func(ctx context.Context) error { _, err := s.ask(ctx, "/_mlb/ready"); return err }); err != nil {
-		return err
-	}
-	return nil
+	return s.until(ctx, "mlb is ready", func(ctx context.Context) error {
+		_, notReady := s.ask(ctx, "/_mlb/ready")
+		return notReady
+	})
 }
 
 // path is the path of a file in the scene's folder.
@@ -161,7 +162,7 @@ func (a app) document() (string, error) {
 		}
 		if i == a.linesAt {
 			labels[fmt.Sprintf("HAPROXY_%d_MODE", i)] = "tcp"
-			env[linesEnv] = fmt.Sprint(i)
+			env[linesEnv] = strconv.Itoa(i)
 			check["protocol"] = "TCP"
 			delete(check, "path")
 		} else {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,7 +58,6 @@ type span struct {
 	stage
 
 	begin, end time.Time
-	requests   int // over HTTP
 	observed
 }
 
@@ -146,9 +144,4 @@ func (b *book) sum(wanted func(cell) bool) tally {
 		}
 	}
 	return t
-}
-
-// order compares two values by their places in a list, for sorting.
-func order[T comparable](list []T) func(a, b T) int {
-	return func(a, b T) int { return cmp.Compare(slices.Index(list, a), slices.Index(list, b)) }
 }
