@@ -236,6 +236,34 @@ func TestKillingTasks(t *testing.T) {
 	}
 }
 
+// Until the order has arrived the task serves and is shown as running.
+func TestOrderToEndATaskTakesItsTime(t *testing.T) {
+	t.Parallel()
+	const delay = 300 * time.Millisecond
+	c := simtest.Start(t, marathonsim.Options{KillDelay: delay})
+	simtest.Deploy(t, c, `{"id":"/a","cmd":"serve","instances":1}`)
+	task := simtest.Running(t, c, "/a", 1)[0]
+	begin := time.Now()
+	if err := c.KillTask(task.ID); err != nil {
+		t.Fatal(err)
+	}
+	state := func() string {
+		for _, i := range c.Tasks("/a") {
+			if i.ID == task.ID {
+				return i.State
+			}
+		}
+		return "gone"
+	}
+	if got := state(); got != "TASK_RUNNING" {
+		t.Errorf("state %s, want TASK_RUNNING", got)
+	}
+	simtest.Wait(t, c, "the end of the task", func() bool { return state() != "TASK_RUNNING" })
+	if took := time.Since(begin); took < delay {
+		t.Errorf("the task served for %s, want at least %s", took, delay)
+	}
+}
+
 func TestCrashedTaskFailsAndIsReplacedAfterTheBackoff(t *testing.T) {
 	t.Parallel()
 	c := simtest.Start(t, marathonsim.Options{Speed: 20})
