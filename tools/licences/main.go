@@ -138,6 +138,8 @@ func spdx(text string) string {
 		return "MPL-2.0"
 	case has("Permission is hereby granted, free of charge"):
 		return "MIT"
+	case has("Permission to use, copy, modify, and distribute this software for any purpose with or without fee is hereby granted") && has("and this permission notice appear in all copies"):
+		return "ISC"
 	case has("Redistribution and use in source and binary forms") && (has("Neither the name") || has("name of the copyright holder")):
 		return "BSD-3-Clause"
 	case has("Redistribution and use in source and binary forms"):
