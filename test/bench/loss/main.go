@@ -1,8 +1,12 @@
+// A listener for Multipath TCP, Go's default, takes no packet filter, see door.
+
+//go:debug multipathtcp=0
+
 // Command loss counts what is lost while tasks and apps come and go: requests, TCP and
 // WebSocket sessions through a real mlb with its HAProxy.
 //
 //	loss [-haproxy PROGRAM,...] [-rates 200,600,2000] [-tasks 20] [-apps 50] [-clients 16] [-sessions 10]
-//	     [-short] [-abrupt] [-log FILE]
+//	     [-order 50ms] [-line TEXT] [-only PHASE,...] [-short] [-abrupt] [-log FILE]
 //
 // A simulated Marathon runs an app with a virtual host and an app for TCP; their tasks
 // are servers in this process that behave as [tasks] says. At each rate the first app
@@ -14,8 +18,6 @@
 // It prints tables. The exit status is 1 when a request failed, an answer was wrong, a
 // session was cut, a POST was carried out twice, a task's change led to a reload, or a
 // new app to none.
-
-//go:debug multipathtcp=0
 package main
 
 import (
