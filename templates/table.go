@@ -87,7 +87,7 @@ func frameTemplates() []Entry {
 	return []Entry{
 		{
 			Name: "HEAD", Scope: Global, Format: Raw,
-			Own: []string{"adminSocket", "defaultOptions", "exporter", "identity", "maxConn", "serverStateFile", "statsBind", "statsSocket"},
+			Own: []string{"adminSocket", "defaultOptions", "exporter", "hardStopAfter", "identity", "maxConn", "serverStateFile", "statsBind", "statsSocket"},
 		},
 		{
 			Name: "USERLIST_HEAD", Scope: PerApp, Format: Formatted,

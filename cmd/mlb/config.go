@@ -116,6 +116,7 @@ type Config struct {
 	ReloadInterval    time.Duration // between runs of Command
 	MinReloadInterval time.Duration // between two reloads
 	DrainTimeout      time.Duration // how long a leaving server may finish; 0: no limit
+	HardStopAfter     time.Duration // how long an old worker may finish; 0: no limit
 	StopTimeout       time.Duration // how long the end of mlb may take
 	// DefaultOptions are HAProxy's options for the section defaults, sorted.
 	DefaultOptions []string

@@ -157,6 +157,8 @@ func TestLoadMistakes(t *testing.T) {
 		{"wrong type", []string{"mlb", "--group", "g", "--max-backoff", "x"}, nil, 2, true, []string{"--max-backoff: neither whole seconds nor a duration"}},
 		{"a fraction is no number of seconds", []string{"mlb", "--group", "g", "--max-backoff", "1.5"}, nil, 2, true, []string{"--max-backoff"}},
 		{"no negative duration", []string{"mlb", "--group", "g", "--drain-timeout=-3s"}, nil, 2, true, []string{"--drain-timeout: must not be negative"}},
+		{"HAProxy counts in milliseconds", []string{"mlb", "--group", "g", "--hard-stop-after=500us"}, nil, 2, true, []string{"--hard-stop-after: must be at least 1ms"}},
+		{"HAProxy's times end", []string{"mlb", "--group", "g", "--hard-stop-after=2147483648ms"}, nil, 2, true, []string{"--hard-stop-after: must be at most 24 days"}},
 		{"never fetching all apps is no choice", []string{"mlb", "--group", "g", "--resync-interval=0"}, nil, 2, true, []string{"--resync-interval: must not be zero"}},
 		{"no empty file name", []string{"mlb", "--group", "g", "--haproxy-config="}, nil, 2, true, []string{"--haproxy-config: must not be empty"}},
 		{"unknown encoding", []string{"mlb", "--group", "g", "--log-encoding=xml"}, nil, 2, true, []string{"--log-encoding: want one of text, json"}},

@@ -111,6 +111,27 @@ func positiveSpanFlag(place *time.Duration) pflag.Value {
 	return flagValue[time.Duration]{place, parse, time.Duration.String}
 }
 
+// haproxyLongest is the longest time that HAProxy's configuration can have.
+const haproxyLongest = math.MaxInt32 * time.Millisecond
+
+// haproxySpanFlag is span for a time that HAProxy's configuration has in
+// milliseconds; zero stands for none.
+func haproxySpanFlag(place *time.Duration) pflag.Value {
+	parse := func(word string) (time.Duration, error) {
+		d, err := parseSpan(word)
+		switch {
+		case err != nil:
+			return 0, err
+		case d > 0 && d < time.Millisecond:
+			return 0, errors.New("must be at least 1ms, or 0")
+		case d > haproxyLongest:
+			return 0, errors.New("must be at most 24 days")
+		}
+		return d, nil
+	}
+	return flagValue[time.Duration]{place, parse, time.Duration.String}
+}
+
 // pauseFlag takes what the command sleep takes, or a duration with units.
 func pauseFlag(place *time.Duration) pflag.Value {
 	return flagValue[time.Duration]{place, parsePause, time.Duration.String}

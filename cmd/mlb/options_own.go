@@ -135,6 +135,12 @@ func ownTimes() []option {
 			bind: func(d *draft) pflag.Value { return spanFlag(&d.DrainTimeout) },
 		},
 		{
+			name: "hard-stop-after", own: true, arg: "DURATION", topic: topicHAProxy, def: "0",
+			doc: "How long an old worker of HAProxy may finish its connections after a reload; then they are cut. 0 means without limit. " +
+				"It stands in the section `global` of mlb's own HEAD and has no effect with a custom one.",
+			bind: func(d *draft) pflag.Value { return haproxySpanFlag(&d.HardStopAfter) },
+		},
+		{
 			name: "stop-timeout", own: true, arg: "DURATION", topic: topicGeneral, def: "10s",
 			doc:  "How long connections may go on after the signal to stop.",
 			bind: func(d *draft) pflag.Value { return spanFlag(&d.StopTimeout) },

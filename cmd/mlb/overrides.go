@@ -79,6 +79,9 @@ func newOverrides(cfg Config, version haproxy.Version, log *zap.Logger) (render.
 		check := haproxy.CheckTemplate
 		if t.Name == "HEAD" {
 			check = haproxy.CheckHead
+			if cfg.HardStopAfter > 0 {
+				log.Warn("custom HEAD: --hard-stop-after has no effect, the HEAD can have hard-stop-after in its section global")
+			}
 		}
 		for _, err := range []error{check(t.text, version), checkRaw(t)} {
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/zap"
@@ -154,6 +155,30 @@ func TestD38AHeadThatCannotWorkEndsTheStart(t *testing.T) {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("error lacks %q: %v", want, err)
 				}
+			}
+		})
+	}
+}
+
+func TestACustomHeadTakesTheEffectOfTheHardStop(t *testing.T) {
+	t.Parallel()
+	for rule, c := range map[string]struct {
+		templates map[string]string
+		limit     time.Duration
+		want      int
+	}{
+		"mlb's own HEAD":  {map[string]string{"BACKEND_HEAD": "backend {backend}\n"}, time.Second, 0},
+		"a custom HEAD":   {map[string]string{"HEAD": "global\n"}, time.Second, 1},
+		"no limit at all": {map[string]string{"HEAD": "global\n"}, 0, 0},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			t.Parallel()
+			core, logged := observer.New(zap.WarnLevel)
+			if _, err := newOverrides(Config{Templates: c.templates, HardStopAfter: c.limit}, haproxy.Version{Major: 2, Minor: 6}, zap.New(core)); err != nil {
+				t.Fatal(err)
+			}
+			if got := logged.FilterMessageSnippet("--hard-stop-after has no effect").Len(); got != c.want || logged.Len() != c.want {
+				t.Errorf("%d warnings, want %d: %v", got, c.want, logged.All())
 			}
 		})
 	}

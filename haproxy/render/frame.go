@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"mlb/haproxy"
 	"mlb/templates"
@@ -32,6 +33,9 @@ type Frame struct {
 	StatsSocket, AdminSocket string
 	// ServerStateFile is where HAProxy finds the states of servers after a reload.
 	ServerStateFile string
+	// HardStopAfter is how long an old worker may finish its sessions. Zero: without
+	// limit (K18).
+	HardStopAfter time.Duration
 	// Exporter says that HAProxy has its Prometheus exporter (D52).
 	Exporter bool
 	// DefaultOptions are the names of options for the defaults section.
@@ -69,7 +73,7 @@ func (f Frame) values() templates.Values {
 		"httpBind": f.HTTPBind, "httpsBind": f.HTTPSBind, "appIdBind": f.AppIDBind, "statsBind": f.StatsBind,
 		"sslCerts": certificateWords(f.Certificates), "maxConn": strconv.Itoa(f.MaxConn),
 		"statsSocket": f.StatsSocket, "adminSocket": f.AdminSocket, "serverStateFile": f.ServerStateFile,
-		"identity": "", "exporter": "", "defaultOptions": "", "alpn": f.alpn(),
+		"identity": "", "hardStopAfter": "", "exporter": "", "defaultOptions": "", "alpn": f.alpn(),
 		"haproxy_dir": f.MapDir, "tlsHost": f.tlsHost(),
 	}
 	if f.User != "" {
@@ -77,6 +81,9 @@ func (f Frame) values() templates.Values {
 	}
 	if f.Group != "" {
 		v["identity"] += "  group " + f.Group + "\n"
+	}
+	if f.HardStopAfter > 0 {
+		v["hardStopAfter"] = fmt.Sprintf("  hard-stop-after %dms\n", f.HardStopAfter.Milliseconds())
 	}
 	if f.Exporter {
 		v["exporter"] = "  http-request use-service prometheus-exporter if { path /metrics }\n"

@@ -2,12 +2,14 @@ package render_test
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"mlb/discovery"
 	"mlb/haproxy"
@@ -72,6 +74,32 @@ func TestACopyOfTheDefaultIsNoOverride(t *testing.T) {
 	}
 	if r, err = render.New(frame(), render.Overrides{"HEAD": "global\n"}); err != nil || !r.CustomHead() {
 		t.Errorf("another HEAD is not noticed (%v)", err)
+	}
+}
+
+// Without a limit old workers live until their last connection ends (K18).
+func TestHardStopStandsInGlobalIfThereIsALimit(t *testing.T) {
+	t.Parallel()
+	for limit, want := range map[time.Duration]string{
+		0: "", time.Millisecond: "hard-stop-after 1ms", 90 * time.Second: "hard-stop-after 90000ms",
+		math.MaxInt32 * time.Millisecond: "hard-stop-after 2147483647ms",
+	} {
+		f := frame()
+		f.HardStopAfter = limit
+		r, err := render.New(f, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := haproxy.Parse(r.Render(nil).Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		global, _ := c.Section("global", "")
+		got := slices.DeleteFunc(slices.Clone(global.Skeleton), func(l string) bool { return !strings.Contains(l, "hard-stop") })
+		if strings.Join(got, "\n") != want {
+			t.Errorf("%s: %q, want %q", limit, got, want)
+		}
+		accepted(t, r.Render(nil))
 	}
 }
 

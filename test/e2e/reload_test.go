@@ -1,7 +1,11 @@
 package e2e_test
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"testing"
 	"time"
@@ -149,4 +153,49 @@ func TestMarathonsVerdictDecides(t *testing.T) {
 	if after := b.Reloads(t); after != reloads {
 		t.Errorf("%v reloads, %v before", after, reloads)
 	}
+}
+
+// With --hard-stop-after a worker that a reload has replaced ends although a session goes on
+// in it, which is never idle. Without it there is no limit (TestK18…).
+func TestHardStopEndsAnOldWorkerWithASession(t *testing.T) {
+	t.Parallel()
+	c := cluster(t)
+	deploy(t, c, app{id: "/web", port: 10001, instances: 1})
+	b := newBalancer(t, "external", c.Masters(), "--hard-stop-after", "300ms")
+	b.Start(t)
+	exactly(t, c, "/web", 1, b.Port(10001, "/"))
+	before := b.PIDs(t)
+	conn, err := (&net.Dialer{Timeout: balancer.Deadline}).DialContext(t.Context(), "tcp", net.JoinHostPort(b.Host, "10001"))
+	must(t, err)
+	defer conn.Close() //nolint:errcheck // HAProxy has closed it
+	must(t, conn.SetDeadline(time.Now().Add(balancer.Deadline)))
+	session := bufio.NewReader(conn)
+	must(t, exchange(conn, session))
+	deploy(t, c, app{id: "/new", port: 10002, instances: 1})
+	exactly(t, c, "/new", 1, b.Port(10002, "/"))
+	balancer.Eventually(t, "the session is cut", func() error {
+		if exchange(conn, session) == nil {
+			return errors.New("it goes on")
+		}
+		return nil
+	})
+	balancer.Eventually(t, "there is the new worker only", func() error {
+		if now := b.PIDs(t); len(now) != 2 || now[0] != before[0] || now[1] == before[1] {
+			return fmt.Errorf("processes %v, %v before", now, before)
+		}
+		return nil
+	})
+}
+
+// exchange sends a request over a connection and reads its answer.
+func exchange(conn net.Conn, answers *bufio.Reader) error {
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		return err
+	}
+	r, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, r.Body)
+	return errors.Join(err, r.Body.Close())
 }
