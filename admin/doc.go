@@ -11,6 +11,7 @@
 //	/_mlb/reload             ask for a reload, in every mode, with POST only
 //	/_mlb/live, /_mlb/ready  health, with the reasons
 //	/_mlb/problems           what is wrong in the input
+//	/_mlb/workers            HAProxy's worker processes, old ones too
 //	/_mlb/metrics            mlb's metrics
 //
 // Everything else is answered with 503, as HAProxy's statistics listener does: that

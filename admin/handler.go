@@ -47,6 +47,14 @@ func newHandler(v View, sources Sources, metrics prometheus.Gatherer, log *zap.L
 		"/_mlb/problems": guard(sources, func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, http.StatusOK, problemList(v.Problems()))
 		}),
+		"/_mlb/workers": func(w http.ResponseWriter, r *http.Request) {
+			found, err := v.Workers(r.Context())
+			if err != nil {
+				writeJSON(w, http.StatusServiceUnavailable, map[string]any{"workers": []worker{}, "reasons": reasons(err)})
+				return
+			}
+			writeJSON(w, http.StatusOK, workerList(found))
+		},
 		"/_mlb/metrics": promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
 			ErrorLog:      zap.NewStdLog(log),
 			ErrorHandling: promhttp.ContinueOnError,

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +26,8 @@ type view struct {
 	pids        []int
 	live, ready error
 	problems    []discovery.Problem
+	workers     admin.Workers
+	workersErr  error
 	polling     bool
 	asked       chan string
 }
@@ -35,6 +39,8 @@ func (v view) PIDs() []int                   { return v.pids }
 func (v view) Live() error                   { return v.live }
 func (v view) Ready() error                  { return v.ready }
 func (v view) Problems() []discovery.Problem { return v.problems }
+
+func (v view) Workers(context.Context) (admin.Workers, error) { return v.workers, v.workersErr }
 
 func (v view) Refresh(reason string) bool { return v.ask("refresh " + reason) }
 func (v view) Reload(reason string) bool  { return v.ask("reload " + reason) }
@@ -103,6 +109,20 @@ func TestAnswers(t *testing.T) {
 		"a sentence around two errors stays whole": {
 			view{ready: fmt.Errorf("both %w and %w", errors.New("this"), errors.New("that"))},
 			"/_mlb/ready", 503, json, `{"ready":false,"reasons":["both this and that"]}` + "\n",
+		},
+		"workers, one of which does not answer": {
+			view{workers: admin.Workers{HardStop: "1h", Workers: []admin.Worker{
+				{PID: 12, Age: 90 * time.Second, Connections: 3}, {PID: 11, Old: true, Age: time.Hour, Reloads: 2, Connections: -1},
+			}}},
+			"/_mlb/workers", 200, json,
+			`{"hard_stop_after":"1h","workers":[{"pid":12,"kind":"current","age_seconds":90,"reloads":0,"connections":3},` +
+				`{"pid":11,"kind":"old","age_seconds":3600,"reloads":2,"connections":null}]}` + "\n",
+		},
+		"no workers, no limit": {view{}, "/_mlb/workers", 200, json, `{"workers":[]}` + "\n"},
+		"workers that are not known": {
+			view{workersErr: errors.New("not a master socket")},
+			"/_mlb/workers", 503, json,
+			`{"reasons":["not a master socket"],"workers":[]}` + "\n",
 		},
 		"no problems": {view{}, "/_mlb/problems", 200, json, `{"problems":[]}` + "\n"},
 		"problems": {

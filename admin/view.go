@@ -1,6 +1,33 @@
 package admin
 
-import "mlb/discovery"
+import (
+	"context"
+	"time"
+
+	"mlb/discovery"
+)
+
+// Workers are HAProxy's worker processes.
+type Workers struct {
+	// HardStop is how long an old worker may go on, as HAProxy's configuration has
+	// it; empty: without limit.
+	HardStop string
+	// Workers are in the order in which they are shown.
+	Workers []Worker
+}
+
+// Worker is one worker process.
+type Worker struct {
+	// PID is the process id.
+	PID int
+	// Old says that the worker takes no new connections and ends with its last one.
+	Old bool
+	// Age is the time since its start, Reloads how many reloads it has lived through.
+	Age     time.Duration
+	Reloads int
+	// Connections is the number of its connections; negative: it does not answer.
+	Connections int
+}
 
 // View is what the interface shows and whom it asks. Its methods are called from
 // many goroutines at once and must not block for longer than a client would wait.
@@ -25,6 +52,9 @@ type View interface {
 	// Problems returns what is wrong in the input, in the order in which it is to
 	// be shown.
 	Problems() []discovery.Problem
+	// Workers returns HAProxy's worker processes. An error says why they are not
+	// known. ctx is that of the request.
+	Workers(ctx context.Context) (Workers, error)
 	// Refresh asks for everything to be fetched and applied, as the signal HUP
 	// does, and does not wait for it. reason goes to the log. It reports whether
 	// somebody is there to do it; in poll mode nobody is.

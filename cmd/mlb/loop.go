@@ -26,8 +26,8 @@ const masterVariable = "HAPROXY_MASTER_SOCKET"
 func (c Config) foreign() bool { return !c.Container }
 
 // newLoop returns the loop that applies configurations, and what knows HAProxy's
-// processes.
-func newLoop(ctx context.Context, cfg Config, features process.Features, again func(), reg prometheus.Registerer, log *zap.Logger) (*apply.Loop, processes) {
+// processes and workers.
+func newLoop(ctx context.Context, cfg Config, features process.Features, again func(), reg prometheus.Registerer, log *zap.Logger) (*apply.Loop, processes, *runtime.Roster) {
 	ours := apply.Config{
 		File: cfg.HAProxyConfig, StateDir: cfg.StateDir, Binary: cfg.HAProxyBinary,
 		MinReloadInterval: cfg.MinReloadInterval, StopTimeout: cfg.StopTimeout, DrainTimeout: cfg.DrainTimeout,
@@ -47,7 +47,8 @@ func newLoop(ctx context.Context, cfg Config, features process.Features, again f
 		log.Info("haproxy is run by somebody else", zap.Strings("command", command.Words))
 		ours.Command, ours.StopHAProxy = process.NewCommand(command, log.Named("haproxy")), false
 		theirs := process.NewForeign(cfg.StateDir, names)
-		return apply.NewForeign(ours, theirs, runtimeSocket(ctx, cfg.RuntimeSocket, log), version, log.Named("apply"), metrics), theirs
+		socket := runtimeSocket(ctx, cfg.RuntimeSocket, log)
+		return apply.NewForeign(ours, theirs, socket, version, log.Named("apply"), metrics), theirs, newRoster(socket, reg)
 	}
 	if len(command.Words) > 0 {
 		command.Environ = []string{masterVariable + "=" + cfg.masterSocket()}
@@ -58,7 +59,15 @@ func newLoop(ctx context.Context, cfg Config, features process.Features, again f
 		StateDir: cfg.StateDir, Sockets: []string{cfg.statsSocket()},
 		Environ: []string{socketVariable + "=" + cfg.SocketDir},
 	}, log.Named("haproxy"))
-	return apply.New(ours, p, p.Socket(), version, log.Named("apply"), metrics), p
+	return apply.New(ours, p, p.Socket(), version, log.Named("apply"), metrics), p, newRoster(p.Socket(), reg)
+}
+
+// newRoster returns the roster of the workers behind a socket, nil for none, and has
+// its metrics shown.
+func newRoster(socket *runtime.Socket, reg prometheus.Registerer) *runtime.Roster {
+	r := runtime.NewRoster(socket)
+	reg.MustRegister(r)
+	return r
 }
 
 // processes knows the processes of HAProxy.

@@ -18,6 +18,7 @@ import (
 	"mlb/discovery/marathon"
 	"mlb/haproxy/apply"
 	"mlb/haproxy/render"
+	"mlb/haproxy/runtime"
 )
 
 // serve keeps HAProxy in step until a signal ends it (modes sse and poll), or for
@@ -55,6 +56,7 @@ type balancer struct {
 	controller *control.Controller
 	loop       *apply.Loop
 	process    processes
+	roster     *runtime.Roster
 	admin      *admin.Server
 }
 
@@ -94,7 +96,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	if b.source, err = newSource(ctx, cfg, reg, log); err != nil {
 		return nil, err
 	}
-	b.loop, b.process = newLoop(ctx, cfg, features, func() { b.source.refresh("retry") }, reg, log)
+	b.loop, b.process, b.roster = newLoop(ctx, cfg, features, func() { b.source.refresh("retry") }, reg, log)
 	b.controller = control.New(control.Config{
 		Claims: newClaims(cfg), EmptyServiceTimeout: cfg.EmptyServiceTimeout, SkipCleanup: cfg.SkipConfigCleanup,
 		Retry: func() { b.source.refresh("retry") },

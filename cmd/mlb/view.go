@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"mlb/admin"
 	"mlb/discovery"
 	"mlb/haproxy"
 )
@@ -44,6 +46,23 @@ func (v view) PIDs() []int { return v.process.PIDs() }
 
 // Problems returns those of the last pass.
 func (v view) Problems() []discovery.Problem { return v.controller.Problems() }
+
+// Workers returns HAProxy's workers with what they say now.
+func (v view) Workers(ctx context.Context) (admin.Workers, error) {
+	found, err := v.roster.Read(ctx)
+	if err != nil {
+		return admin.Workers{}, err
+	}
+	out := admin.Workers{HardStop: v.loop.Status().Loaded.HardStop()}
+	for _, w := range found {
+		one := admin.Worker{PID: w.PID, Old: w.Old, Age: w.Age, Reloads: w.Reloads, Connections: -1}
+		if w.Answered {
+			one.Connections = w.Connections
+		}
+		out.Workers = append(out.Workers, one)
+	}
+	return out, nil
+}
 
 // Live says whether the pass makes progress.
 func (v view) Live() error {

@@ -109,7 +109,6 @@ const (
 	verdictLife   = 10 * time.Minute
 	answerLimit   = 10 * time.Second      // for a socket to answer after a command
 	answerPoll    = 50 * time.Millisecond // between two questions to it
-	countInterval = time.Second           // between two looks for old workers
 	endPatience   = 3 * time.Second       // for what is being done when Run is told to end
 )
 
@@ -175,9 +174,6 @@ type Loop struct {
 
 	attempted  time.Time // end of the last attempt to reload, good or not
 	attemptErr error     // how it ended
-	workers    int       // serving workers
-	oldWorkers int       // workers that finish their sessions
-	counted    time.Time // when they were counted
 }
 
 type request struct {
@@ -256,15 +252,10 @@ func (l *Loop) Run(ctx context.Context) error {
 			result, err := r.run()
 			l.publish() // whoever has the answer sees the status that goes with it
 			r.done <- answer{result, err}
-			if result.Method != MethodRuntime && result.Method != MethodNone || time.Since(l.counted) >= countInterval {
-				l.countWorkers(work)
-			}
 		case l.asked = <-l.reloads:
 			l.loadFile(work)
-			l.countWorkers(work)
 		case <-l.reload.C:
 			l.due(work)
-			l.countWorkers(work)
 		case <-l.filing.timer.C:
 			l.flush()
 		case f := <-l.filing.done:
@@ -281,7 +272,6 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.commanded(work, err)
 		case j := <-l.checking.ended:
 			l.judged(work, j)
-			l.countWorkers(work)
 		}
 		l.settled()
 		l.publish()

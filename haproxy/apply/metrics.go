@@ -14,7 +14,6 @@ type Metrics struct {
 	restarts prometheus.Counter
 	drift    prometheus.Counter
 	filing   prometheus.Histogram
-	workers  *prometheus.GaugeVec
 }
 
 // NewMetrics returns the metrics, registered.
@@ -52,10 +51,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "mlb_files_write_seconds", Help: "Time to write the configuration and its maps after changes at run time, beside the passes.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}),
-		workers: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "mlb_haproxy_workers", Help: "Worker processes of HAProxy: current ones, and old ones that finish their sessions.",
-		}, []string{"kind"}),
 	}
-	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.arriving, m.restarts, m.drift, m.filing, m.workers)
+	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.arriving, m.restarts, m.drift, m.filing)
 	return m
 }

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -23,9 +22,6 @@ type Status struct {
 	LastReload time.Time
 	// LastReloadError says why that attempt failed; empty: it did not.
 	LastReloadError string
-	// Workers are the serving workers of HAProxy, OldWorkers those that finish
-	// their sessions after a reload, both as counted after the last text.
-	Workers, OldWorkers int
 }
 
 // status guards what the loop publishes for other goroutines: a reader must get an
@@ -46,7 +42,6 @@ func (l *Loop) Status() Status {
 func (l *Loop) publish() {
 	s := Status{
 		Running: l.process.Running(), Loaded: l.loaded, Leaving: len(l.leaving.servers), Arriving: len(l.arriving.servers), LastReload: l.attempted,
-		Workers: l.workers, OldWorkers: l.oldWorkers,
 		InSync: l.process.Running() && !l.desired.Empty() && len(l.pending) == 0 && !l.refusing(l.desired),
 	}
 	if l.attemptErr != nil {
@@ -62,18 +57,4 @@ func (l *Loop) publish() {
 	l.metrics.inSync.Set(inSync)
 	l.metrics.leaving.Set(float64(s.Leaving))
 	l.metrics.arriving.Set(float64(s.Arriving))
-}
-
-// countWorkers asks HAProxy for its workers. Not to get an answer is no news: that
-// HAProxy has ended is noticed elsewhere.
-func (l *Loop) countWorkers(ctx context.Context) {
-	l.workers, l.oldWorkers, l.counted = 0, 0, time.Now()
-	if l.foreign || !l.process.Running() {
-		return
-	}
-	if p, err := l.socket.Processes(ctx); err == nil {
-		l.workers, l.oldWorkers = len(p.Workers), len(p.OldWorkers)
-	}
-	l.metrics.workers.WithLabelValues("current").Set(float64(l.workers))
-	l.metrics.workers.WithLabelValues("old").Set(float64(l.oldWorkers))
 }

@@ -83,7 +83,7 @@ func (f Frame) values() templates.Values {
 		v["identity"] += "  group " + f.Group + "\n"
 	}
 	if f.HardStopAfter > 0 {
-		v["hardStopAfter"] = fmt.Sprintf("  hard-stop-after %dms\n", f.HardStopAfter.Milliseconds())
+		v["hardStopAfter"] = "  hard-stop-after " + haproxyTime(f.HardStopAfter) + "\n"
 	}
 	if f.Exporter {
 		v["exporter"] = "  http-request use-service prometheus-exporter if { path /metrics }\n"
@@ -92,6 +92,21 @@ func (f Frame) values() templates.Values {
 		v["defaultOptions"] += "  option " + o + "\n"
 	}
 	return v
+}
+
+// haproxyTime writes a time as HAProxy's configuration does: a whole number with one
+// unit, the greatest that it can be written with. Below a millisecond nothing counts.
+func haproxyTime(d time.Duration) string {
+	d = d.Truncate(time.Millisecond)
+	for _, unit := range []struct {
+		name string
+		is   time.Duration
+	}{{"h", time.Hour}, {"m", time.Minute}, {"s", time.Second}} {
+		if d%unit.is == 0 {
+			return strconv.FormatInt(int64(d/unit.is), 10) + unit.name
+		}
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
 }
 
 // alpn is the end of a bind line that offers the protocols. Later versions of

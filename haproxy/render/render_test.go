@@ -81,7 +81,8 @@ func TestACopyOfTheDefaultIsNoOverride(t *testing.T) {
 func TestHardStopStandsInGlobalIfThereIsALimit(t *testing.T) {
 	t.Parallel()
 	for limit, want := range map[time.Duration]string{
-		0: "", time.Millisecond: "hard-stop-after 1ms", 90 * time.Second: "hard-stop-after 90000ms",
+		0: "", time.Millisecond: "hard-stop-after 1ms", 90 * time.Second: "hard-stop-after 90s",
+		2 * time.Hour: "hard-stop-after 2h", 3 * time.Minute: "hard-stop-after 3m", 1500*time.Millisecond + 1: "hard-stop-after 1500ms",
 		math.MaxInt32 * time.Millisecond: "hard-stop-after 2147483647ms",
 	} {
 		f := frame()

@@ -18,6 +18,8 @@
 //   - A batch whose call was given up may still be carried out later. Commands
 //     must be such that repeating them is harmless.
 //
+// A [Roster] tells people and metrics about the workers, old ones included.
+//
 // This is the only package that uses the client-native library. Authority:
 // HAProxy's management guide, sections 9.3 (commands) and 9.4 (master socket).
 package runtime

@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -179,12 +180,32 @@ func TestHardStopEndsAnOldWorkerWithASession(t *testing.T) {
 		}
 		return nil
 	})
+	var told struct {
+		HardStop string `json:"hard_stop_after"`
+		Workers  []struct {
+			PID         int
+			Kind        string
+			Connections *int
+		}
+	}
 	balancer.Eventually(t, "there is the new worker only", func() error {
-		if now := b.PIDs(t); len(now) != 2 || now[0] != before[0] || now[1] == before[1] {
-			return fmt.Errorf("processes %v, %v before", now, before)
+		text, err := b.Ask(t.Context(), "/_mlb/workers")
+		if err != nil {
+			return err
+		}
+		must(t, json.Unmarshal([]byte(text), &told))
+		now := b.PIDs(t)
+		if len(told.Workers) != 1 || len(now) != 2 || now[0] != before[0] || now[1] == before[1] {
+			return fmt.Errorf("processes %v, %v before, workers %s", now, before, text)
+		}
+		if w := told.Workers[0]; w.PID != now[1] || w.Kind != "current" || w.Connections == nil || told.HardStop != "300ms" {
+			return fmt.Errorf("workers %s of processes %v", text, now)
 		}
 		return nil
 	})
+	if current, old := metric(t, b, "mlb_haproxy_workers", `kind="current"`), metric(t, b, "mlb_haproxy_workers", `kind="old"`); current != 1 || old != 0 {
+		t.Errorf("%v current workers and %v old ones", current, old)
+	}
 }
 
 // exchange sends a request over a connection and reads its answer.
