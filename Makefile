@@ -65,6 +65,10 @@ contract: packages ## hold mlb to every entry of marathon-lb's contract and name
 contract-table: ## write docs/contract.md, the table of what shows which entry
 	go test -count=1 -run TestTableOfTheContractIsInStep ./test/contract -update
 
+.PHONY: reload-tables
+reload-tables: ## write the tables of docs/reloads.md, what reloads HAProxy
+	go test -count=1 -run TestReloadsDocumentIsInStep ./haproxy -update
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz $(FUZZTIME)
