@@ -153,7 +153,7 @@ func (c *Controller) round(ctx context.Context, services []discovery.Service, gi
 	}
 	r.Services, r.Endpoints = len(proxies), c.last.endpoints
 	result, err := c.applier.Apply(ctx, text.Config)
-	r.Method, r.Reasons, r.Adds, r.Removes = result.Method, result.Reasons, result.Adds, result.Removes
+	r.did(result)
 	again := c.noteTaken(result.Taken, proxies)
 	if len(result.Refused) > 0 {
 		found, searchErr := c.setAside(ctx, result.Refused, text, proxies, claims)
@@ -242,6 +242,7 @@ func (c *Controller) finish(r Record) {
 		c.records = slices.Delete(c.records, 0, len(c.records)-recordsKept)
 	}
 	c.mu.Unlock()
+	c.metrics.passed(r)
 	c.metrics.services.Set(float64(r.Services))
 	c.metrics.endpoints.Set(float64(r.Endpoints))
 	if !slices.Equal(before, r.Problems) {

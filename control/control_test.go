@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"go.uber.org/zap"
@@ -36,6 +37,9 @@ type kernel struct {
 	checks  int
 	texts   []string
 	started int
+	method  string
+	// runtime, reload and waits are how long the parts of an Apply take.
+	runtime, reload, waits time.Duration
 }
 
 // Check gives the verdict alone.
@@ -64,7 +68,8 @@ func (k *kernel) Apply(_ context.Context, d haproxy.Config) (apply.Result, error
 	if k.down != nil {
 		return apply.Result{Method: apply.MethodFailed}, k.down
 	}
-	r := apply.Result{Method: apply.MethodReload, Refused: k.refusals(d)}
+	r := apply.Result{Method: k.methodOrReload(), Refused: k.refusals(d), Runtime: k.runtime, Reload: k.reload}
+	<-time.After(k.runtime + k.reload + k.waits)
 	for line := range strings.Lines(d.Text()) {
 		if k.taken != "" && strings.Contains(line, "bind "+k.taken) {
 			r.Taken = append(r.Taken, k.taken)
@@ -75,6 +80,13 @@ func (k *kernel) Apply(_ context.Context, d haproxy.Config) (apply.Result, error
 		return r, errors.New("refused or taken")
 	}
 	return r, nil
+}
+
+func (k *kernel) methodOrReload() string {
+	if k.method != "" {
+		return k.method
+	}
+	return apply.MethodReload
 }
 
 func (k *kernel) StartLast(context.Context) (bool, error) {
@@ -100,15 +112,23 @@ func snapshot(services ...discovery.Service) discovery.Snapshot {
 
 func newController(t *testing.T, cfg control.Config, k *kernel) *control.Controller {
 	t.Helper()
+	c, _ := newMeasured(t, cfg, k)
+	return c
+}
+
+// newMeasured is newController with the registry of its metrics.
+func newMeasured(t *testing.T, cfg control.Config, k *kernel) (*control.Controller, *prometheus.Registry) {
+	t.Helper()
 	r, err := render.New(render.Frame{
 		HTTPBind: "*:80", HTTPSBind: "*:443", AppIDBind: "*:9091", StatsBind: "*:9090", MaxConn: 100,
 	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := control.New(cfg, r, k, zap.NewNop(), control.NewMetrics(prometheus.NewRegistry()))
+	reg := prometheus.NewRegistry()
+	c := control.New(cfg, r, k, zap.NewNop(), control.NewMetrics(reg))
 	t.Cleanup(c.Close)
-	return c
+	return c, reg
 }
 
 func apps(problems []discovery.Problem) []string {
@@ -309,6 +329,76 @@ func TestOperationalErrorsAreRecorded(t *testing.T) {
 	if n := len(c.Records()); n != 2 {
 		t.Errorf("%d records, want 2", n)
 	}
+}
+
+// The hops of a pass add up to its lag.
+func TestHopsOfAPassAreMeasured(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kernel{runtime: 300 * time.Millisecond, reload: 4 * time.Second, waits: 50 * time.Millisecond}
+		c, reg := newMeasured(t, control.Config{}, k)
+		s := snapshot(service("/a", 10001, 1))
+		hinted := time.Now()
+		<-time.After(90 * time.Millisecond)
+		s.Trace = discovery.Trace{
+			Trigger: "status_update_event", Hinted: hinted,
+			Fetched: hinted.Add(70 * time.Millisecond), Derived: hinted.Add(90 * time.Millisecond),
+		}
+		c.Pass(t.Context(), s)
+		want := map[string]float64{
+			"mlb_pass_hop_seconds fetch": 0.07, "mlb_pass_hop_seconds derive": 0.02, "mlb_pass_hop_seconds render": 0,
+			"mlb_pass_hop_seconds diff": 0.05, "mlb_pass_hop_seconds runtime": 0.3, "mlb_pass_hop_seconds reload": 4,
+			"mlb_apply_lag_seconds": 4.44, "mlb_passes_total reload status_update_event": 1,
+		}
+		same := cmpopts.EquateApprox(0, 1e-9)
+		if diff := cmp.Diff(want, figures(t, reg), same); diff != "" {
+			t.Errorf("figures (-want +got):\n%s", diff)
+		}
+
+		// A start is not a comparison.
+		k.method, k.runtime, k.reload, k.waits = apply.MethodStart, 0, 0, time.Second
+		s.Trace = discovery.Trace{Trigger: "start"}
+		c.Pass(t.Context(), s)
+		want["mlb_pass_hop_seconds start"], want["mlb_passes_total start start"] = 1, 1
+		if diff := cmp.Diff(want, figures(t, reg), same); diff != "" {
+			t.Errorf("figures after a start (-want +got):\n%s", diff)
+		}
+
+		// A failed pass counts, has no lag, and hops that did not take place have no time.
+		k.down, k.waits = errors.New("disk full"), 0
+		s.Trace = discovery.Trace{Trigger: "retry"}
+		c.Pass(t.Context(), s)
+		want["mlb_passes_total failed retry"] = 1
+		if diff := cmp.Diff(want, figures(t, reg), same); diff != "" {
+			t.Errorf("figures after a failure (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// figures returns the sums of the histograms and the values of the counters of passes,
+// by name and labels.
+func figures(t *testing.T, reg *prometheus.Registry) map[string]float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			name := []string{f.GetName()}
+			for _, l := range m.GetLabel() {
+				name = append(name, l.GetValue())
+			}
+			switch {
+			case m.GetHistogram() != nil:
+				out[strings.Join(name, " ")] = m.GetHistogram().GetSampleSum()
+			case m.GetCounter() != nil:
+				out[strings.Join(name, " ")] = m.GetCounter().GetValue()
+			}
+		}
+	}
+	return out
 }
 
 func TestOldRecordsAreForgotten(t *testing.T) {

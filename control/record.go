@@ -5,6 +5,7 @@ import (
 
 	"mlb/discovery"
 	"mlb/haproxy"
+	"mlb/haproxy/apply"
 )
 
 // recordsKept is how many records a controller remembers.
@@ -26,8 +27,17 @@ type Record struct {
 	Adds, Removes int
 	// Rendered and Applied are when these hops ended.
 	Rendered, Applied time.Time
+	// Runtime and Reload are how long runtime steps and a reload took, reading back
+	// included. Zero: there was none.
+	Runtime, Reload time.Duration
 	// Problems are all problems that the pass found.
 	Problems []discovery.Problem
 	// Error is why the pass failed, or empty. The last good state stays.
 	Error string
+}
+
+// did notes what was done for the pass.
+func (r *Record) did(result apply.Result) {
+	r.Method, r.Reasons, r.Adds, r.Removes = result.Method, result.Reasons, result.Adds, result.Removes
+	r.Runtime, r.Reload = result.Runtime, result.Reload
 }

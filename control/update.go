@@ -30,7 +30,7 @@ func (c *Controller) update(ctx context.Context, s discovery.Snapshot) bool {
 		return false
 	}
 	r.Applied = time.Now()
-	r.Method, r.Reasons, r.Adds, r.Removes = result.Method, result.Reasons, result.Adds, result.Removes
+	r.did(result)
 	c.last.text = text
 	c.take(s, changed)
 	r.Endpoints = c.last.endpoints
