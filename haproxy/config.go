@@ -72,7 +72,7 @@ func IsSection(word string) bool {
 // kept as one word; what is wrong with a text is for HAProxy to say.
 func Parse(text string) Config {
 	f := NewFragment(text)
-	return newConfig(f.resolve(noDefaults))
+	return newConfig(f.resolve(nil))
 }
 
 // cut cuts a text into sections, to which defaults do not apply yet.
@@ -148,18 +148,19 @@ func joinWords(words []string) string {
 	return strings.Join(out, " ")
 }
 
-// surroundings are the defaults sections before a section, as their skeleton lines.
+// surroundings are the defaults sections before a section, as their skeleton lines. Nil
+// stands for none.
 type surroundings struct {
 	last  []string
 	named map[string][]string
 }
 
-var noDefaults = &surroundings{}
-
 // with returns the surroundings behind a defaults section.
 func (r *surroundings) with(s *Section) *surroundings {
 	out := &surroundings{last: slices.Concat(s.Defaults, s.Skeleton[1:]), named: map[string][]string{}}
-	maps.Copy(out.named, r.named)
+	if r != nil {
+		maps.Copy(out.named, r.named)
+	}
 	out.named[s.Name] = out.last
 	return out
 }
@@ -168,6 +169,9 @@ func (r *surroundings) with(s *Section) *surroundings {
 // its servers with what default-server lines add to it.
 func (s *Section) resolved(r *surroundings) *Section {
 	out := *s
+	if r == nil {
+		r = &surroundings{}
+	}
 	switch s.Kind {
 	case "defaults":
 		out.Defaults, _ = s.from(r.named)

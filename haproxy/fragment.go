@@ -41,7 +41,7 @@ func (f *Fragment) continues() bool { return len(f.sections) > 0 && f.sections[0
 
 // resolve returns the sections as they are behind others.
 func (f *Fragment) resolve(before *surroundings) []*Section {
-	if f.before == before {
+	if f.before == before && f.resolved != nil {
 		return f.resolved
 	}
 	f.before, f.after = before, before
@@ -60,7 +60,7 @@ func (f *Fragment) resolve(before *surroundings) []*Section {
 // cost next to nothing, and their sections are the very same ones.
 func Assemble(fragments []*Fragment) Config {
 	var sections []*Section
-	around := noDefaults
+	var around *surroundings
 	for _, f := range fragments {
 		if f.continues() {
 			var b strings.Builder

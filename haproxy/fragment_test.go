@@ -15,12 +15,14 @@ import (
 
 // fragments are texts as templates write them, and some that no default template
 // would give.
-var fragments = []string{
-	"", "\n", "# a comment\n", "global\n  maxconn 100\n", "defaults\n  mode http\n  default-server check\n",
-	"\ndefaults tcp from x\n  mode tcp\n", "\nfrontend a\n  bind *:80\n  use_backend a\n",
-	"\nbackend a\n  balance leastconn\n  server s 10.0.0.1:80 weight 2\n", "  server t 10.0.0.2:80\n  # behind\n\n",
-	"backend b from tcp\n  default-server weight 7\n  server s 10.0.0.1:80\n  use-server s if x\n",
-	"\n# of b\nbackend b\n  server s 10.0.0.1:80 'open\n", "listen c\n  server s 10.0.0.1:80 track a/s\n",
+func fragments() []string {
+	return []string{
+		"", "\n", "# a comment\n", "global\n  maxconn 100\n", "defaults\n  mode http\n  default-server check\n",
+		"\ndefaults tcp from x\n  mode tcp\n", "\nfrontend a\n  bind *:80\n  use_backend a\n",
+		"\nbackend a\n  balance leastconn\n  server s 10.0.0.1:80 weight 2\n", "  server t 10.0.0.2:80\n  # behind\n\n",
+		"backend b from tcp\n  default-server weight 7\n  server s 10.0.0.1:80\n  use-server s if x\n",
+		"\n# of b\nbackend b\n  server s 10.0.0.1:80 'open\n", "listen c\n  server s 10.0.0.1:80 track a/s\n",
+	}
 }
 
 func assemble(texts []string) (haproxy.Config, []*haproxy.Fragment) {
@@ -35,7 +37,7 @@ func assemble(texts []string) (haproxy.Config, []*haproxy.Fragment) {
 func TestAssembledTextIsReadAsTheWholeOne(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		texts := rapid.SliceOfN(rapid.SampledFrom(fragments), 1, 8).Draw(t, "fragments")
+		texts := rapid.SliceOfN(rapid.SampledFrom(fragments()), 1, 8).Draw(t, "fragments")
 		got, fs := assemble(texts)
 		want := haproxy.Parse(strings.Join(texts, ""))
 		if diff := cmp.Diff(strings.TrimRight(want.Text(), "\n"), strings.TrimRight(got.Text(), "\n")); diff != "" {

@@ -2,6 +2,7 @@ package marathon_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -47,7 +48,7 @@ func TestUpdateSaysWhatDerivingAllWouldSay(t *testing.T) {
 
 // changedApp is an app that has changed as apps do between two events.
 func changedApp(t *rapid.T, a marathon.App, step int) marathon.App {
-	a.Tasks, a.Labels = slices.Clone(a.Tasks), cloneLabels(a.Labels)
+	a.Tasks, a.Labels = slices.Clone(a.Tasks), maps.Clone(a.Labels)
 	switch rapid.SampledFrom([]string{"add", "remove", "all gone", "state", "no verdict", "label"}).Draw(t, "change") {
 	case "add":
 		added := app(a.ID, task(fmt.Sprintf("new-%d", step), fmt.Sprintf("10.9.0.%d", step), 31000), results(1, 0)).Tasks
@@ -68,14 +69,6 @@ func changedApp(t *rapid.T, a marathon.App, step int) marathon.App {
 		a.Labels["HAPROXY_0_MODE"] = rapid.SampledFrom([]string{"http", "tcp", "nonsense"}).Draw(t, "mode")
 	}
 	return a
-}
-
-func cloneLabels(labels marathon.Labels) marathon.Labels {
-	out := marathon.Labels{}
-	for k, v := range labels {
-		out[k] = v
-	}
-	return out
 }
 
 // What depends on other apps, or on their order, is for a look at all of them.

@@ -9,16 +9,16 @@ import (
 	"mlb/test/haproxytest"
 )
 
-// later is a server line whose address refuses connections until listen is called.
-func later(t *testing.T, name string) (line string, listen func()) {
+// later is a server line, called b, whose address refuses connections until listen is called.
+func later(t *testing.T) (line string, listen func()) {
 	t.Helper()
 	addr := haproxytest.FreeAddr(t)
-	return name + " " + addr, func() {
+	return "b " + addr, func() {
 		l, err := net.Listen("tcp", addr) //nolint:noctx // at once
 		if err != nil {
 			t.Fatal(err)
 		}
-		targetAt(t, name, l)
+		targetAt(t, "b", l)
 	}
 }
 
@@ -26,7 +26,7 @@ func later(t *testing.T, name string) (line string, listen func()) {
 func TestAServerThatRefusesConnectionsWaitsOutOfRotation(t *testing.T) {
 	t.Parallel()
 	a := target(t, "a")
-	b, listen := later(t, "b")
+	b, listen := later(t)
 	r := serving(t, a)
 	result := r.apply(t, apply.MethodRuntime, proxy("s", r.bind, a, b))
 	if result.Adds != 0 || r.Status().Arriving != 1 {
@@ -52,7 +52,7 @@ func TestAnArrivingServerIsUsedWhenThereIsNoOther(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := target(t, "a")
-			b, _ := later(t, "b")
+			b, _ := later(t)
 			r := serving(t, a)
 			r.apply(t, apply.MethodRuntime, proxy("s", r.bind, a, b))
 			r.awaitServers(t, "s/a ready", "s/b maint")
@@ -76,7 +76,7 @@ func TestAnArrivingServerIsUsedWhenThereIsNoOther(t *testing.T) {
 func TestAnArrivingServerThatIsNotWantedAnyMoreGoes(t *testing.T) {
 	t.Parallel()
 	a := target(t, "a")
-	b, listen := later(t, "b")
+	b, listen := later(t)
 	r := serving(t, a)
 	r.apply(t, apply.MethodRuntime, proxy("s", r.bind, a, b))
 	r.apply(t, apply.MethodRuntime, proxy("s", r.bind, a))
@@ -91,7 +91,7 @@ func TestAnArrivingServerThatIsNotWantedAnyMoreGoes(t *testing.T) {
 func TestAnArrivingServerArrivesAfterARestartOfMLB(t *testing.T) {
 	t.Parallel()
 	a := target(t, "a")
-	b, listen := later(t, "b")
+	b, listen := later(t)
 	r := newRig(t)
 	r.die(t, text(proxy("s", r.bind, a)), text(proxy("s", r.bind, a, b)))
 	r.run(t, nil)

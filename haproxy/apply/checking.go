@@ -72,12 +72,12 @@ func (l *Loop) loadChecked(ctx context.Context, d haproxy.Config, result Result)
 	}
 	if approved := l.checking.approved; !approved.Empty() {
 		l.checking.approved = haproxy.Config{}
-		result, err := l.commit(ctx, approved.WithServersOf(d), result)
-		if err != nil || result.Method != MethodReload || l.loaded.Equal(d) {
-			return result, err
+		loaded, err := l.commit(ctx, approved.WithServersOf(d), result)
+		if err != nil || loaded.Method != MethodReload || l.loaded.Equal(d) {
+			return loaded, err
 		}
 		rest, err := l.apply(ctx, d) // what has come meanwhile
-		return result.and(rest), err
+		return loaded.and(rest), err
 	}
 	result.Method = MethodDeferred
 	if l.checking.now != nil {

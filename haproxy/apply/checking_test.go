@@ -11,15 +11,14 @@ import (
 	"mlb/test/haproxytest"
 )
 
-// slowly returns a HAProxy program whose checks end only when release is called, and do
-// what then says: a shell command.
-func slowly(t *testing.T, dir, binary, then string) (program string, begun func() bool, release func()) {
+// slowly returns a HAProxy program whose checks end only when release is called.
+func slowly(t *testing.T, dir, binary string) (program string, begun func() bool, release func()) {
 	t.Helper()
 	program = filepath.Join(dir, "slow")
 	mark, gate := filepath.Join(dir, "begun"), filepath.Join(dir, "gate")
 	script := "#!/bin/sh\necho >> " + mark + "\ni=0\nwhile [ ! -e " + gate + " ] && [ $i -lt 600 ]; do sleep 0.05; i=$((i+1)); done\n" +
-		then + "\nexec " + binary + " \"$@\"\n"
-	if err := os.WriteFile(program, []byte(script), 0o700); err != nil { //nolint:gosec // a program
+		"exec " + binary + " \"$@\"\n"
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	exists := func(path string) bool { _, err := os.Stat(path); return err == nil }
@@ -31,10 +30,10 @@ func slowly(t *testing.T, dir, binary, then string) (program string, begun func(
 }
 
 // slow is a rig whose checks wait to be released.
-func slow(t *testing.T, then string, servers ...string) (r *rig, begun func() bool, release func()) {
+func slow(t *testing.T, servers ...string) (r *rig, begun func() bool, release func()) {
 	t.Helper()
 	r = newRig(t)
-	program, begun, release := slowly(t, r.dir, r.binary, then)
+	program, begun, release := slowly(t, r.dir, r.binary)
 	r.run(t, func(c *apply.Config) {
 		c.Binary, c.CheckPatience = program, time.Millisecond
 	})
@@ -47,7 +46,7 @@ func slow(t *testing.T, then string, servers ...string) (r *rig, begun func() bo
 func TestServersDoNotWaitForACheck(t *testing.T) {
 	t.Parallel()
 	a, b, c := target(t, "a"), target(t, "b"), target(t, "c")
-	r, begun, release := slow(t, "", a)
+	r, begun, release := slow(t, a)
 	other := proxy("o", haproxytest.FreeAddr(t), a)
 	r.apply(t, apply.MethodDeferred, proxy("s", r.bind, a), other)
 	haproxytest.Eventually(t, "the check has begun", begun)
@@ -67,7 +66,7 @@ func TestServersDoNotWaitForACheck(t *testing.T) {
 func TestServersDoNotWaitForATextThatIsRefused(t *testing.T) {
 	t.Parallel()
 	a, b := target(t, "a"), target(t, "b")
-	r, begun, release := slow(t, "", a)
+	r, begun, release := slow(t, a)
 	bad := "backend bad\n  nonsense\n"
 	r.apply(t, apply.MethodDeferred, proxy("s", r.bind, a), bad)
 	haproxytest.Eventually(t, "the check has begun", begun)
@@ -87,7 +86,7 @@ func TestServersDoNotWaitForATextThatIsRefused(t *testing.T) {
 func TestACheckOfWhatIsNotWantedAnyMoreLoadsTheNewest(t *testing.T) {
 	t.Parallel()
 	a, b := target(t, "a"), target(t, "b")
-	r, begun, release := slow(t, "", a)
+	r, begun, release := slow(t, a)
 	first, second := proxy("o", haproxytest.FreeAddr(t), a), proxy("p", haproxytest.FreeAddr(t), b)
 	r.apply(t, apply.MethodDeferred, proxy("s", r.bind, a), first)
 	haproxytest.Eventually(t, "the check has begun", begun)
@@ -100,7 +99,7 @@ func TestACheckOfWhatIsNotWantedAnyMoreLoadsTheNewest(t *testing.T) {
 func TestHAProxyThatDiesDuringACheckIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	a, b := target(t, "a"), target(t, "b")
-	r, begun, release := slow(t, "", a)
+	r, begun, release := slow(t, a)
 	other := proxy("o", haproxytest.FreeAddr(t), a)
 	r.apply(t, apply.MethodDeferred, proxy("s", r.bind, a, b), other)
 	haproxytest.Eventually(t, "the check has begun", begun)
@@ -116,7 +115,7 @@ func TestHAProxyThatDiesDuringACheckIsStartedAgain(t *testing.T) {
 func TestTheEndDoesNotWaitForACheck(t *testing.T) {
 	t.Parallel()
 	a := target(t, "a")
-	r, begun, _ := slow(t, "", a)
+	r, begun, _ := slow(t, a)
 	r.apply(t, apply.MethodDeferred, proxy("s", r.bind, a), "backend new\n")
 	haproxytest.Eventually(t, "the check has begun", begun)
 	if err := r.end(); err != nil {

@@ -267,7 +267,7 @@ func (r *Renderer) services(proxies []haproxy.Proxy) ([]*rendered, []discovery.P
 	for _, p := range proxies {
 		names := r.conditions(p, taken)
 		s := r.rendered[keyOf(p)]
-		if s == nil || !s.Proxy.Equal(p) || s.names() != names {
+		if s == nil || !s.Equal(p) || s.names() != names {
 			s = r.render(p, names)
 		}
 		next[keyOf(p)] = s

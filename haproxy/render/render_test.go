@@ -91,11 +91,7 @@ func TestHardStopStandsInGlobalIfThereIsALimit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := haproxy.Parse(r.Render(nil).Config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		global, _ := c.Section("global", "")
+		global, _ := r.Render(nil).Config.Section("global", "")
 		got := slices.DeleteFunc(slices.Clone(global.Skeleton), func(l string) bool { return !strings.Contains(l, "hard-stop") })
 		if strings.Join(got, "\n") != want {
 			t.Errorf("%s: %q, want %q", limit, got, want)
