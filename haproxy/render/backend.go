@@ -20,7 +20,7 @@ func (w *writer) backend() string {
 		}
 	}
 	http := w.p.Mode == discovery.ModeHTTP
-	b.WriteString(promised(w.expand("BACKEND_HEAD", nil), backendPromise))
+	b.WriteString(promised(w.expand("BACKEND_HEAD", nil), w.r.promise))
 	add(http && w.p.HSTS, "BACKEND_HSTS_OPTIONS")
 	add(http, "BACKEND_HTTP_OPTIONS")
 	add(http && w.p.ProxyPassPath != "", "HTTP_BACKEND_PROXYPASS_GLUE")

@@ -149,6 +149,8 @@ type Renderer struct {
 	values templates.Values
 	// head, http, appID, https and grouped are the heads of the fixed sections.
 	head, http, appID, https, grouped string
+	// promise begins each backend.
+	promise string
 
 	// rendered are the services of the last text, common what they share in it.
 	rendered map[serviceKey]*rendered
@@ -177,6 +179,7 @@ func New(frame Frame, overrides Overrides) (*Renderer, error) {
 		return nil, errors.Join(errs...)
 	}
 	r.head = r.global("HEAD", nil)
+	r.promise = r.promised()
 	r.http = promised(r.global("HTTP_FRONTEND_HEAD", nil), frontendPromise)
 	r.appID = promised(r.global("HTTP_FRONTEND_APPID_HEAD", nil), frontendPromise)
 	r.https = promised(r.global("HTTPS_FRONTEND_HEAD", nil), frontendPromise) + r.misdirected()
@@ -216,11 +219,26 @@ func placeholders(f Frame) templates.Values {
 // Tasks that Marathon ends together refuse connections some moments before mlb can
 // hear of it, and often stand beside each other in the order in which HAProxy tries
 // servers. The usual 3 retries meet only them. A retry on another server does not
-// wait; on the only server each waits for a second.
+// wait; on the only server each waits for a second. A custom HEAD that sets retries
+// has its way.
 const (
 	frontendPromise = "  option idle-close-on-response\n"
-	backendPromise  = "  option redispatch 1\n  retries 30\n"
+	backendPromise  = "  option redispatch 1\n"
+	retriesPromise  = "  retries 20\n"
 )
+
+// promised is backendPromise and, unless HEAD is the user's and sets retries,
+// retriesPromise.
+func (r *Renderer) promised() string {
+	if r.CustomHead() {
+		for _, s := range haproxy.Parse(r.head).Sections {
+			if s.Kind == "defaults" && slices.ContainsFunc(s.Skeleton, func(l string) bool { return strings.HasPrefix(l, "retries ") }) {
+				return backendPromise
+			}
+		}
+	}
+	return backendPromise + retriesPromise
+}
 
 // promised inserts lines after the section line of a head, before which nothing but
 // comments may stand; they are left out.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,6 +53,27 @@ func TestRequestFindsTheTasksThatAreLeft(t *testing.T) {
 		}
 		if got := ask(t, conn, "a.example.com", "/"); strings.HasPrefix(got, "503") {
 			t.Errorf("answer %s", got)
+		}
+	}
+}
+
+func TestRetriesOfACustomHeadStand(t *testing.T) {
+	t.Parallel()
+	for head, want := range map[string]bool{
+		"": true, "global\ndefaults\n  retries 5\n": false, "global\ndefaults\n  option redispatch\n": true,
+		"global\nbackend x\n  retries 5\n": true,
+	} {
+		overrides := render.Overrides{}
+		if head != "" {
+			overrides["HEAD"] = head
+		}
+		r, err := render.New(frame(), overrides)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := r.Render([]haproxy.Proxy{web("/a", 10001)}).Config.Section("backend", "a_10001")
+		if got := slices.Contains(s.Skeleton, "retries 20"); got != want {
+			t.Errorf("HEAD %q: retries in the backend %t, want %t", head, got, want)
 		}
 	}
 }
