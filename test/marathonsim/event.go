@@ -21,15 +21,17 @@ type member struct {
 
 // event is one event, made once for all streams.
 type event struct {
-	kind  string
-	frame []byte // as it goes over the wire
-	light []byte // without plan.original and plan.target; nil: the same
+	kind     string
+	document []byte // the JSON alone
+	frame    []byte // as it goes over the wire
+	light    []byte // without plan.original and plan.target; nil: the same
 }
 
 // newEvent makes an event of the members and those that every event has.
 func newEvent(kind string, at time.Time, members ...member) event {
 	members = append(members, member{"eventType", kind}, member{"timestamp", formatTime(at)})
-	return event{kind: kind, frame: frame(kind, object(members))}
+	document := object(members)
+	return event{kind: kind, document: document, frame: frame(kind, document)}
 }
 
 // object writes a JSON object with its members in order.
@@ -62,6 +64,9 @@ func (c *Cluster) publish(kind string, members ...member) {
 }
 
 func (c *Cluster) send(e event) {
+	if c.options.Observer != nil {
+		c.options.Observer(e.kind, e.document)
+	}
 	for s := range c.streams {
 		s.offer(e)
 	}

@@ -84,6 +84,10 @@ type Options struct {
 	// MaxOutstanding is how many events wait for a slow stream; default 1024.
 	MaxOutstanding int
 
+	// Observer is called for each event just before it goes to the streams, with its
+	// type and its document. It must neither wait nor call the cluster, whose lock is
+	// held. Without a stream there are no events. Nil means none.
+	Observer func(kind string, document []byte)
 	// Logger gets one line for each change; nil means none.
 	Logger *zap.Logger
 }

@@ -413,3 +413,29 @@ func TestEventsAndTheAPI(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What the observer has seen comes over the stream, in the same order.
+func TestObserverSeesEachEventBeforeTheStreams(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var kinds, documents []string
+	c := simtest.Start(t, marathonsim.Options{Unserved: true, Observer: func(kind string, document []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		kinds, documents = append(kinds, kind), append(documents, string(document))
+	}})
+	f := follow(t, c, "?plan-format=light")
+	f.awaitKind(t, "event_stream_attached", 1)
+	simtest.Deploy(t, c, `{"id":"/cart","cmd":"serve"}`)
+	simtest.Running(t, c, "/cart", 1)
+	f.awaitKind(t, "deployment_success", 1)
+	gotKinds, gotDocuments := f.events()
+	mu.Lock()
+	defer mu.Unlock()
+	if diff := cmp.Diff(kinds, gotKinds); diff != "" {
+		t.Errorf("types (-observer +stream):\n%s", diff)
+	}
+	if diff := cmp.Diff(documents, gotDocuments); diff != "" {
+		t.Errorf("documents (-observer +stream):\n%s", diff)
+	}
+}
