@@ -1,0 +1,104 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+const (
+	// tasksPerApp is how many tasks an app has that is not one of the small ones.
+	tasksPerApp = 10
+	// changing is how many apps with ten tasks change, small how many with one task
+	// are restarted.
+	changing, small = 6, 2
+	// leastApps and mostApps bound the sizes: there are apps that change, and there
+	// are service ports.
+	leastApps, mostApps = changing + small, 10000
+	// firstService is the service port of the first app; the others follow.
+	firstService = 10000
+	// maxConn is HAProxy's limit of connections. It is less than mlb's own, because
+	// at 10,000 apps the files that may be open are needed for service ports.
+	maxConn = 1000
+	// ownFiles is what HAProxy needs for itself, with some for tasks that come.
+	ownFiles = 400
+)
+
+// site is what both sides of a size have: apps, and where their tasks are.
+type site struct {
+	// Apps is how many there are, and Checked how many have a health check. Those
+	// that change are among them as long as any are.
+	Apps, Checked int
+	// TaskPort is the port of all tasks, each of which has an address of its own.
+	TaskPort int
+}
+
+// newSite returns a site with checks on as many apps as the number of files carries
+// that HAProxy may open: two for each connection, one for each service port and one
+// for each server with a check.
+func newSite(apps, taskPort int, files uint64) site {
+	left := int(min(files, 1<<30)) - 2*maxConn - ownFiles - apps //nolint:gosec // it fits
+	return site{Apps: apps, Checked: max(0, min(apps, left/tasksPerApp)), TaskPort: taskPort}
+}
+
+// small says whether an app has one task; the first ones are.
+func (s site) small(app int) bool { return app < small }
+
+// changing returns the apps that change: with ten tasks, and with one.
+func (s site) changing() (large, one []int) {
+	for i := range changing {
+		large = append(large, small+i)
+	}
+	for i := range small {
+		one = append(one, i)
+	}
+	return large, one
+}
+
+// appID is the id of an app.
+func appID(app int) string { return fmt.Sprintf("/shops/shop%d", app) }
+
+// document is what Marathon is given to run all apps.
+func (s site) document() (string, error) {
+	apps := make([]any, s.Apps)
+	for i := range apps {
+		// The prime is above all sizes, so each app gets a place; those that change are
+		// spread over the list.
+		apps[i*10007%s.Apps] = s.app(i)
+	}
+	text, err := json.Marshal(map[string]any{"id": "/shops", "apps": apps})
+	return string(text), err
+}
+
+// app is one app: on the container network, with a service port and a virtual host.
+func (s site) app(i int) any {
+	type fields map[string]any
+	a := fields{
+		"id": appID(i), "cmd": "serve", "instances": tasksPerApp, "cpus": 0.1, "mem": 64,
+		"networks": []fields{{"mode": "container", "name": "tasks"}},
+		"container": fields{"type": "MESOS", "portMappings": []fields{
+			{"containerPort": s.TaskPort, "servicePort": firstService + i, "protocol": "tcp", "name": "http"},
+		}},
+		"labels": fields{
+			"HAPROXY_GROUP": "external", "HAPROXY_0_MODE": "http",
+			"HAPROXY_0_VHOST": fmt.Sprintf("www.shop%d.example.com", i),
+		},
+	}
+	if s.small(i) {
+		a["instances"] = 1
+	}
+	if i < s.Checked {
+		// The first verdict follows the start; later ones change nothing.
+		a["healthChecks"] = []fields{{
+			"protocol": "MESOS_HTTP", "path": "/", "portIndex": 0, "delaySeconds": 0.02,
+			"intervalSeconds": 60, "timeoutSeconds": 20, "maxConsecutiveFailures": 3,
+		}}
+	}
+	return a
+}
+
+// loopback returns addresses that belong to this process alone.
+func loopback(n int) string {
+	pid := os.Getpid()
+	return fmt.Sprintf("127.%d.%d.%d", 64+pid>>8&63, pid&255, 1+n)
+}
