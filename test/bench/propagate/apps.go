@@ -17,6 +17,8 @@ const (
 	leastApps, mostApps = changing + small, 10000
 	// firstService is the service port of the first app; the others follow.
 	firstService = 10000
+	// stickHeader is the header by whose value clients stay with a task.
+	stickHeader = "x-client"
 	// maxConn is HAProxy's limit of connections. It is less than mlb's own, because
 	// at 10,000 apps the files that may be open are needed for service ports.
 	maxConn = 1000
@@ -73,16 +75,22 @@ func (s site) document() (string, error) {
 // app is one app: on the container network, with a service port and a virtual host.
 func (s site) app(i int) any {
 	type fields map[string]any
+	labels := fields{
+		"HAPROXY_GROUP": "external", "HAPROXY_0_MODE": "http",
+		"HAPROXY_0_VHOST": fmt.Sprintf("www.shop%d.example.com", i),
+	}
+	if i < changing+small {
+		labels["HAPROXY_0_BACKEND_HTTP_OPTIONS"] = fmt.Sprintf(`  stick-table type string size 1k expire 1m
+  stick on req.hdr(%s)
+`, stickHeader)
+	}
 	a := fields{
 		"id": appID(i), "cmd": "serve", "instances": tasksPerApp, "cpus": 0.1, "mem": 64,
 		"networks": []fields{{"mode": "container", "name": "tasks"}},
 		"container": fields{"type": "MESOS", "portMappings": []fields{
 			{"containerPort": s.TaskPort, "servicePort": firstService + i, "protocol": "tcp", "name": "http"},
 		}},
-		"labels": fields{
-			"HAPROXY_GROUP": "external", "HAPROXY_0_MODE": "http",
-			"HAPROXY_0_VHOST": fmt.Sprintf("www.shop%d.example.com", i),
-		},
+		"labels": labels,
 	}
 	if s.small(i) {
 		a["instances"] = 1

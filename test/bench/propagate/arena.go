@@ -41,6 +41,7 @@ type arena struct {
 	sides  [sides]*side
 	client *http.Client
 	stops  []func() error
+	visits int // numbers clients
 }
 
 // open starts everything that a size takes. Close ends it, after an error, too.

@@ -56,8 +56,12 @@ func bare(ctx context.Context, arg string, in io.Reader, out io.Writer) error {
 type bareProgram struct {
 	job
 	backends map[string]*backend // by the app's name in theirs
+	leaving  []string            // commands that remove servers with connections
 	client   *http.Client
 }
+
+// removal begins the command that removes a server.
+const removal = "del server "
 
 // backend is a backend of HAProxy.
 type backend struct {
@@ -109,7 +113,33 @@ func (b *bareProgram) follow(ctx context.Context, out io.Writer) error {
 	if _, err := fmt.Fprintln(out, "following"); err != nil {
 		return err
 	}
-	lines := bufio.NewReaderSize(response.Body, 1<<20)
+	events := make(chan note)
+	ended := make(chan error, 1)
+	go func() { ended <- read(ctx, response.Body, events) }()
+	again := time.NewTicker(100 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case n := <-events:
+			if err := b.act(ctx, n.App); err != nil {
+				return fmt.Errorf("%s: %w", n.App, err)
+			}
+		case <-again.C:
+			if len(b.leaving) > 0 {
+				if err := b.send(ctx, b.leaving); err != nil {
+					return err
+				}
+			}
+		case err := <-ended:
+			return err
+		}
+	}
+}
+
+// read hands on the events of tasks that begin to run or to go, until the stream
+// ends.
+func read(ctx context.Context, stream io.Reader, events chan<- note) error {
+	lines := bufio.NewReaderSize(stream, 1<<20)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if err != nil {
@@ -123,8 +153,10 @@ func (b *bareProgram) follow(ctx context.Context, out io.Writer) error {
 		if err != nil || n.State != stateRunning && n.State != stateKilling {
 			continue
 		}
-		if err := b.act(ctx, n.App); err != nil {
-			return fmt.Errorf("%s: %w", n.App, err)
+		select {
+		case events <- n:
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 }
@@ -148,7 +180,7 @@ func (b *bareProgram) act(ctx context.Context, app string) error {
 	for address, name := range be.servers {
 		if !slices.Contains(running, address) {
 			commands = append(commands, "set server "+be.name+"/"+name+" state maint")
-			removals = append(removals, "del server "+be.name+"/"+name)
+			removals = append(removals, removal+be.name+"/"+name)
 			delete(be.servers, address)
 		}
 	}
@@ -205,33 +237,32 @@ func (b *bareProgram) running(ctx context.Context, app string) ([]string, error)
 }
 
 // send sends the worker a batch of commands. A server that still has connections
-// cannot be removed: its command is sent again until they are gone.
+// cannot be removed: its command is kept for later.
 func (b *bareProgram) send(ctx context.Context, commands []string) error {
-	for {
-		answer, err := b.exchange(ctx, commands)
-		if err != nil {
-			return err
-		}
-		busy := false
-		for line := range strings.Lines(answer) {
-			switch line = strings.TrimSpace(line); {
-			case line == "", line == "New server registered.", line == "Server deleted.":
-			case strings.Contains(line, "still has connections"):
-				busy = true
-			default:
-				return fmt.Errorf("%q: %s", commands, line)
-			}
-		}
-		if !busy {
-			return nil
-		}
-		commands = slices.DeleteFunc(commands, func(c string) bool { return !strings.HasPrefix(c, "del server") })
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
+	answer, err := b.exchange(ctx, commands)
+	if err != nil {
+		return err
+	}
+	var removals []string
+	for _, c := range commands {
+		if strings.HasPrefix(c, removal) {
+			removals = append(removals, c)
 		}
 	}
+	b.leaving = slices.DeleteFunc(b.leaving, func(c string) bool { return slices.Contains(removals, c) })
+	for line := range strings.Lines(answer) {
+		switch line = strings.TrimSpace(line); {
+		case line == "", line == "New server registered.":
+		case line == "Server deleted." && len(removals) > 0:
+			removals = removals[1:]
+		case strings.Contains(line, "still has connections") && len(removals) > 0:
+			b.leaving = append(b.leaving, removals[0])
+			removals = removals[1:]
+		default:
+			return fmt.Errorf("%q: %s", commands, line)
+		}
+	}
+	return nil
 }
 
 // exchange sends commands over a new connection and returns what is answered.

@@ -9,14 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"time"
 )
 
 // figures are what one side gave.
 type figures struct {
-	// first and last are how long it took from the event to the first request that
-	// a new task served and to the last one that went to a task on its way out.
+	// first and last are how long it took from the event to the first answer of a
+	// new task and to the last one of a task on its way out.
 	first, last []time.Duration
 	// windows are the times in which something changed.
 	windows []window
@@ -99,7 +98,19 @@ func (a *arena) scaled(ctx context.Context, s *side, app int, seen *sightings, f
 	if err := window.end(ctx, a, f, 1); err != nil {
 		return err
 	}
-	window = s.window()
+	// A client that stays with the task meets it with each request, to the last; the
+	// others only when it is its turn.
+	stop, err := a.stay(ctx, s, app, seen, came.Address)
+	if err != nil {
+		return err
+	}
+	err = a.shrink(ctx, s, app, seen, f)
+	return errors.Join(err, stop())
+}
+
+// shrink takes a task away from an app with one more.
+func (a *arena) shrink(ctx context.Context, s *side, app int, seen *sightings, f *figures) error {
+	window := s.window()
 	if err := a.put(ctx, s, app, tasksPerApp); err != nil {
 		return err
 	}
@@ -172,7 +183,7 @@ func (f *figures) noteLast(ctx context.Context, seen *sightings, goes note) erro
 	}); err != nil {
 		return err
 	}
-	f.last = append(f.last, max(0, t.last-goes.At)) // none began after the event
+	f.last = append(f.last, max(0, t.last-goes.At)) // none came after the event
 	return nil
 }
 
@@ -185,18 +196,35 @@ func (f *figures) noteTurn(seen *sightings, tasks int) {
 // probe sends requests to an app on several connections. The function that it returns
 // ends them.
 func (a *arena) probe(ctx context.Context, s *side, app int, seen *sightings) func() error {
-	ctx, cancel := context.WithCancel(ctx)
-	errs := make([]error, a.o.clients)
-	var wg sync.WaitGroup
-	for i := range errs {
-		wg.Go(func() { errs[i] = seen.probe(ctx, s.host+":"+strconv.Itoa(firstService+app)) })
+	clients := make([]prober, a.o.clients)
+	for i := range clients {
+		clients[i] = newProber(s.address(app), "")
 	}
-	return func() error {
-		cancel()
-		wg.Wait()
-		return errors.Join(errs...)
-	}
+	return seen.start(ctx, clients...)
 }
+
+// stay sends requests that HAProxy gives to one task as long as it is there. The
+// function that it returns ends them.
+func (a *arena) stay(ctx context.Context, s *side, app int, seen *sightings, task string) (func() error, error) {
+	for range 10 * tasksPerApp { // the first request of each client is any task's
+		a.visits++
+		p := newProber(s.address(app), strconv.Itoa(a.visits))
+		got, err := p.ask(ctx)
+		if err != nil {
+			return nil, errors.Join(err, p.close())
+		}
+		if string(got) == task {
+			return seen.start(ctx, p), nil
+		}
+		if err := p.close(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("HAProxy leads nobody to %s", task)
+}
+
+// address is where HAProxy serves an app.
+func (s *side) address(app int) string { return s.host + ":" + strconv.Itoa(firstService+app) }
 
 // await returns what Marathon next says about an app's tasks that are in the state.
 func (s *side) await(ctx context.Context, app int, state string) (note, error) {

@@ -48,6 +48,8 @@ type options struct {
 	// haproxy is the program, mlb the one that is measured; empty means that it is
 	// built.
 	haproxy, mlb string
+	// keep says that the folder with the logs stays.
+	keep bool
 }
 
 func main() {
@@ -90,13 +92,14 @@ func parse(args []string, usage io.Writer) (options, error) {
 	flags.IntVar(&o.changes, "changes", 100, "pairs of changes of each size: a task comes, a task goes")
 	flags.IntVar(&o.rounds, "rounds", 10, "rounds among which the changes are shared out")
 	flags.DurationVar(&o.limit, "time", 75*time.Second, "how long the rounds of one size may take: then no other begins")
-	flags.IntVar(&o.clients, "clients", 3, "connections that send requests")
+	flags.IntVar(&o.clients, "clients", 2, "connections that send requests")
 	flags.Float64Var(&o.p50, "p50", 2, "how many times the floor the median may be")
 	flags.Float64Var(&o.p99, "p99", 5, "how many times the floor the 99th percentile may be")
 	flags.DurationVar(&o.cpu, "cpu", 2*time.Millisecond, "processor time that a change may take")
 	flags.Float64Var(&o.growth, "growth", 2, "how many times the smallest size the largest may cost")
 	flags.StringVar(&o.haproxy, "haproxy", "haproxy", "HAProxy's program")
 	flags.StringVar(&o.mlb, "mlb", "", "mlb's program; empty builds it")
+	flags.BoolVar(&o.keep, "keep", false, "keep the folder with the logs, and say where")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -12,6 +12,10 @@ import (
 	"time"
 )
 
+// pause is how long a client waits after it was told that no task is there. HAProxy
+// closes the connection then, and new ones cost more than requests.
+const pause = 300 * time.Microsecond
+
 // taskHeader is the header in which a task tells its address.
 const taskHeader = "x-task"
 
@@ -27,8 +31,8 @@ type sightings struct {
 
 // sighting is what was seen of one task.
 type sighting struct {
-	// first is when its first answer was complete, last when the request began that
-	// it answered last, and request the number of that.
+	// first and last are when its first and its last answer were complete, request
+	// is the number of the last one.
 	first, last time.Duration
 	request     int
 }
@@ -38,7 +42,7 @@ func newSightings() *sightings {
 }
 
 // note notes an answer; an empty address is one of no task.
-func (s *sightings) note(address string, begin, end time.Duration) {
+func (s *sightings) note(address string, at time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests++
@@ -47,9 +51,9 @@ func (s *sightings) note(address string, begin, end time.Duration) {
 	case address == "":
 		s.failures++
 	case t == nil:
-		s.tasks[address] = &sighting{first: end, last: begin, request: s.requests}
+		s.tasks[address] = &sighting{first: at, last: at, request: s.requests}
 	default:
-		t.last, t.request = max(t.last, begin), s.requests
+		t.last, t.request = max(t.last, at), s.requests
 	}
 	select {
 	case s.wake <- struct{}{}:
@@ -89,20 +93,35 @@ func (s *sightings) wait(ctx context.Context, what string, condition func() bool
 	return nil
 }
 
+// start lets clients send requests. The function that it returns ends them.
+func (s *sightings) start(ctx context.Context, clients ...prober) func() error {
+	ctx, cancel := context.WithCancel(ctx)
+	errs := make([]error, len(clients))
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() { errs[i] = errors.Join(s.probe(ctx, &clients[i]), clients[i].close()) })
+	}
+	return func() error {
+		cancel()
+		wg.Wait()
+		return errors.Join(errs...)
+	}
+}
+
 // probe sends requests on one connection, each when the last one was answered, until
 // the context ends.
-func (s *sightings) probe(ctx context.Context, address string) error {
-	p := prober{address: address, request: []byte("GET / HTTP/1.1\r\nHost: propagate\r\n\r\n")}
-	defer p.close()
+func (s *sightings) probe(ctx context.Context, p *prober) error {
 	for ctx.Err() == nil {
-		begin := now()
 		task, err := p.ask(ctx)
-		switch {
-		case err == nil:
-			s.note(string(task), begin, now())
-		case ctx.Err() != nil:
-		default:
+		if err != nil {
 			return err
+		}
+		s.note(string(task), now())
+		if len(task) == 0 {
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
 		}
 	}
 	return nil
@@ -117,11 +136,23 @@ type prober struct {
 	task    []byte
 }
 
-func (p *prober) close() {
-	if p.conn != nil {
-		_ = p.conn.Close() // everything has been read
-		p.conn = nil
+// newProber returns a client. With a name that is not empty it asks for the task that
+// its first request came to.
+func newProber(address, name string) prober {
+	header := ""
+	if name != "" {
+		header = stickHeader + ": " + name + "\r\n"
 	}
+	return prober{address: address, request: []byte("GET / HTTP/1.1\r\nHost: propagate\r\n" + header + "\r\n")}
+}
+
+func (p *prober) close() error {
+	if p.conn == nil {
+		return nil
+	}
+	err := p.conn.Close()
+	p.conn = nil
+	return err
 }
 
 // ask sends a request and returns the address of the task that answered, empty when
@@ -130,8 +161,9 @@ func (p *prober) close() {
 func (p *prober) ask(ctx context.Context) (task []byte, err error) {
 	for range 3 {
 		if p.conn == nil {
+			// A request ends by itself; an end of the context is between two.
 			var d net.Dialer
-			if p.conn, err = d.DialContext(ctx, "tcp", p.address); err != nil {
+			if p.conn, err = d.DialContext(context.WithoutCancel(ctx), "tcp", p.address); err != nil {
 				p.conn = nil
 				return nil, err
 			}
@@ -145,7 +177,9 @@ func (p *prober) ask(ctx context.Context) (task []byte, err error) {
 				return task, nil
 			}
 		}
-		p.close()
+		if err := p.close(); err != nil {
+			return nil, err
+		}
 	}
 	return nil, err
 }
@@ -182,8 +216,7 @@ func (p *prober) read() (task []byte, err error) {
 		}
 	}
 	if !ok {
-		p.close() // HAProxy does, after it said that nobody is there
-		return nil, nil
+		return nil, p.close() // HAProxy does, after it said that nobody is there
 	}
 	if size < 0 || len(p.task) == 0 {
 		return nil, errors.New("an answer without length or task")

@@ -144,8 +144,11 @@ func startMLB(ctx context.Context, o options, dir, host, master string) (*child,
 	return begin(cmd, in("log"))
 }
 
-// head returns what mlb writes at the top of its configuration, with less connections:
-// of the files that HAProxy may open mlb keeps a quarter for service ports and checks.
+// head returns what mlb writes at the top of its configuration, with two changes. It
+// allows less connections, because of the files that HAProxy may open mlb keeps only a
+// quarter for service ports and checks. And it keeps connections to tasks: thousands of
+// new ones in a second fill the system's table of connections, and those that find it
+// full wait for a second.
 func head(ctx context.Context, program, dir string, flags []string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, append([]string{"render", "--group", "nobody"}, flags...)...) //nolint:gosec // it is what is measured
 	cmd.Dir = dir
@@ -164,7 +167,8 @@ func head(ctx context.Context, program, dir string, flags []string) (string, err
 	if !found || first == nil {
 		return "", fmt.Errorf("mlb render: no maxconn in\n%.1000s", text)
 	}
-	return head[:first[0]] + "  maxconn " + strconv.Itoa(maxConn) + head[first[1]:], nil
+	head = head[:first[0]] + "  maxconn " + strconv.Itoa(maxConn) + head[first[1]:]
+	return strings.ReplaceAll(head, "  option http-server-close\n", ""), nil
 }
 
 const (
@@ -184,7 +188,8 @@ func (c *child) ready(ctx context.Context, client *http.Client, host string) err
 }
 
 // startTasks starts the HAProxy that plays all tasks: it answers at the port of every
-// loopback address and says at which one.
+// loopback address and says at which one. It soon closes connections that nobody uses:
+// while HAProxy has one a server cannot be removed.
 func startTasks(ctx context.Context, o options, dir string, port int) (*child, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // HAProxy's worker may be another user
 		return nil, err
@@ -198,6 +203,7 @@ defaults
   timeout client 1m
   timeout server 1m
   timeout connect 1m
+  timeout http-keep-alive 100ms
 frontend tasks
   bind 0.0.0.0:%d interface lo backlog 4096
   http-request return status 200 content-type text/plain hdr %s %%[dst]:%%[dst_port] string ok
@@ -212,10 +218,9 @@ frontend tasks
 		if err := c.failure(); err != nil {
 			return final{err}
 		}
-		p := prober{address: fmt.Sprintf("%s:%d", loopback(0), port), request: []byte("GET / HTTP/1.1\r\nHost: propagate\r\n\r\n")}
-		defer p.close()
+		p := newProber(fmt.Sprintf("%s:%d", loopback(0), port), "")
 		_, err := p.ask(ctx)
-		return err
+		return errors.Join(err, p.close())
 	})
 }
 

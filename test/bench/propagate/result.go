@@ -30,7 +30,11 @@ func measure(ctx context.Context, o options, progress io.Writer) (results []resu
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if o.keep {
+		_, _ = fmt.Fprintln(progress, "logs are in", dir)
+	} else {
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	}
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // HAProxy's worker may be another user
 		return nil, err
 	}
