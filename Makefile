@@ -23,7 +23,7 @@ GO_TOOL := go tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## explain the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## run simulated Marathons, two mlb and two HAProxy, with the tutorial's apps, until Ctrl-C (ARGS= ends by itself)
@@ -88,6 +88,11 @@ bench-vhosts: ## measure what 10, 1,000 and 5,000 virtual hosts cost (VHOSTS= fo
 bench-loss: ## count what is lost while tasks and apps come and go (SUITE='bookworm trixie sid' for the matrix' HAProxys, LOSS= for flags), see docs/benchmarks.md
 	@scripts/ensure-packages haproxy:haproxy $(if $(SUITE),$(MATRIX_PACKAGES))
 	$(if $(SUITE),status=0; for suite in $(SUITE); do scripts/with-suite $$suite go run ./test/bench/loss $(LOSS) || status=1; done; exit $$status,go run ./test/bench/loss $(LOSS))
+
+.PHONY: bench-propagate
+bench-propagate: ## measure how long a change takes to reach clients at 10, 1,000 and 10,000 apps (PROPAGATE= for flags), see docs/benchmarks.md
+	@scripts/ensure-packages haproxy:haproxy
+	go run ./test/bench/propagate $(PROPAGATE)
 
 .PHONY: vet
 vet: ## run go vet

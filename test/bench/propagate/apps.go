@@ -39,7 +39,7 @@ type site struct {
 // that HAProxy may open: two for each connection, one for each service port and one
 // for each server with a check.
 func newSite(apps, taskPort int, files uint64) site {
-	left := int(min(files, 1<<30)) - 2*maxConn - ownFiles - apps //nolint:gosec // it fits
+	left := int(min(files, 1<<30)) - 2*maxConn - ownFiles - apps
 	return site{Apps: apps, Checked: max(0, min(apps, left/tasksPerApp)), TaskPort: taskPort}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -51,7 +52,7 @@ func open(ctx context.Context, o options, dir string, apps int, progress io.Writ
 		return nil, err
 	}
 	a := &arena{site: newSite(apps, taskPort(), files), o: o, client: &http.Client{Transport: &http.Transport{}}}
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // HAProxy's worker may be another user
+	if err = os.Mkdir(dir, 0o755); err != nil {
 		return a, err
 	}
 	say := func(format string, words ...any) { _, _ = fmt.Fprintf(progress, format+"\n", words...) }
@@ -90,8 +91,8 @@ func taskPort() int { return 20000 + os.Getpid()%10000 }
 // close ends everything, the last first.
 func (a *arena) close() error {
 	var errs []error
-	for i := len(a.stops) - 1; i >= 0; i-- {
-		errs = append(errs, a.stops[i]())
+	for _, stop := range slices.Backward(a.stops) {
+		errs = append(errs, stop())
 	}
 	a.client.CloseIdleConnections()
 	return errors.Join(errs...)
@@ -141,7 +142,7 @@ func (a *arena) replaceByBare(ctx context.Context, s *side) error {
 	if err != nil {
 		return err
 	}
-	if err := s.program.cmd.Process.Kill(); err != nil {
+	if err = s.program.cmd.Process.Kill(); err != nil {
 		return err
 	}
 	<-s.program.ended

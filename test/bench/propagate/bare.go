@@ -102,7 +102,7 @@ func (b *bareProgram) follow(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	request.Header.Set("Accept", "text/event-stream")
-	response, err := b.client.Do(request)
+	response, err := b.client.Do(request) //nolint:bodyclose // the defer below closes it
 	if err != nil {
 		return err
 	}
@@ -273,11 +273,11 @@ func (b *bareProgram) exchange(ctx context.Context, commands []string) (string, 
 		return "", err
 	}
 	defer conn.Close() //nolint:errcheck // everything has been read
-	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err = conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return "", err
 	}
 	// The master passes each command on to its worker.
-	if _, err := io.WriteString(conn, "@1 "+strings.Join(commands, ";@1 ")+";quit\n"); err != nil {
+	if _, err = io.WriteString(conn, "@1 "+strings.Join(commands, ";@1 ")+";quit\n"); err != nil {
 		return "", err
 	}
 	answer, err := io.ReadAll(conn)

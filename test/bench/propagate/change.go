@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,10 +21,10 @@ type figures struct {
 	// windows are the times in which something changed.
 	windows []window
 	// total is the processor time of whole rounds, with the files that follow the
-	// changes; changes is how many these were.
-	total   time.Duration
-	changes int
-	writes  int
+	// changes; changes is how many these were, writes how often the configuration was
+	// found to have changed on disk.
+	total           time.Duration
+	changes, writes int
 	// turns are how long it took until each task had had a request.
 	turns []time.Duration
 }
@@ -37,8 +38,8 @@ type window struct {
 	written bool
 }
 
-// round makes pairs of changes on one side.
-func (a *arena) round(ctx context.Context, s *side, from, pairs int, f *figures) error {
+// round makes pairs of changes on one side, less when the time is over.
+func (a *arena) round(ctx context.Context, s *side, from, pairs int, end time.Duration, f *figures) error {
 	large, one := a.changing()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -51,7 +52,7 @@ func (a *arena) round(ctx context.Context, s *side, from, pairs int, f *figures)
 	}()
 	pid := s.program.pid()
 	begin := cpuTime(pid)
-	for i := from; i < from+pairs; i++ {
+	for i := from; i < from+pairs && (i == from || now() < end); i++ {
 		var err error
 		if i%4 == 3 {
 			err = a.restart(ctx, s, one[i/4%len(one)], f)
@@ -92,10 +93,10 @@ func (a *arena) scaled(ctx context.Context, s *side, app int, seen *sightings, f
 	if err != nil {
 		return err
 	}
-	if err := f.noteFirst(ctx, seen, came); err != nil {
+	if err = f.noteFirst(ctx, seen, came); err != nil {
 		return err
 	}
-	if err := window.end(ctx, a, f, 1); err != nil {
+	if err = window.end(ctx, a, f, 1); err != nil {
 		return err
 	}
 	// A client that stays with the task meets it with each request, to the last; the
@@ -303,9 +304,11 @@ func (w stopwatch) end(ctx context.Context, a *arena, f *figures, changes int) e
 		return err
 	}
 	w.s.settle(ctx)
-	f.windows = append(f.windows, window{
-		cpu: cpuTime(w.s.program.pid()) - w.begin, changes: changes, written: w.s.written() != w.before,
-	})
+	written := w.s.written() != w.before
+	if written {
+		f.writes++
+	}
+	f.windows = append(f.windows, window{cpu: cpuTime(w.s.program.pid()) - w.begin, changes: changes, written: written})
 	return nil
 }
 
@@ -355,14 +358,14 @@ func (s *side) written() string {
 	if err != nil {
 		return err.Error()
 	}
-	out := ""
+	var out strings.Builder
 	for _, e := range entries {
 		if filepath.Ext(e.Name()) == ".map" || e.IsDir() || e.Name() == "log" || e.Name() == "bare" {
 			continue
 		}
 		if info, err := e.Info(); err == nil {
-			out += fmt.Sprintf("%s %d %s\n", e.Name(), info.Size(), info.ModTime())
+			fmt.Fprintf(&out, "%s %d %s\n", e.Name(), info.Size(), info.ModTime())
 		}
 	}
-	return out
+	return out.String()
 }

@@ -177,9 +177,7 @@ func (p *prober) ask(ctx context.Context) (task []byte, err error) {
 				return task, nil
 			}
 		}
-		if err := p.close(); err != nil {
-			return nil, err
-		}
+		_ = p.close() // it is of no use
 	}
 	return nil, err
 }

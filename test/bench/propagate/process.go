@@ -124,7 +124,7 @@ func build(ctx context.Context, dir string) (string, error) {
 
 // startMLB starts mlb with a HAProxy on addresses of its own, and does not wait.
 func startMLB(ctx context.Context, o options, dir, host, master string) (*child, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // HAProxy's worker may be another user
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -138,7 +138,7 @@ func startMLB(ctx context.Context, o options, dir, host, master string) (*child,
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, o.mlb, append([]string{"sse", "--group", "external"}, flags...)...) //nolint:gosec // it is what is measured
+	cmd := exec.CommandContext(ctx, o.mlb, append([]string{"sse", "--group", "external"}, flags...)...)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), "PORTS=9090", "HAPROXY_HEAD="+head)
 	return begin(cmd, in("log"))
@@ -150,7 +150,7 @@ func startMLB(ctx context.Context, o options, dir, host, master string) (*child,
 // new ones in a second fill the system's table of connections, and those that find it
 // full wait for a second.
 func head(ctx context.Context, program, dir string, flags []string) (string, error) {
-	cmd := exec.CommandContext(ctx, program, append([]string{"render", "--group", "nobody"}, flags...)...) //nolint:gosec // it is what is measured
+	cmd := exec.CommandContext(ctx, program, append([]string{"render", "--group", "nobody"}, flags...)...)
 	cmd.Dir = dir
 	var failure bytes.Buffer
 	cmd.Stderr = &failure
@@ -191,7 +191,7 @@ func (c *child) ready(ctx context.Context, client *http.Client, host string) err
 // loopback address and says at which one. It soon closes connections that nobody uses:
 // while HAProxy has one a server cannot be removed.
 func startTasks(ctx context.Context, o options, dir string, port int) (*child, error) {
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // HAProxy's worker may be another user
+	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, configFile)
@@ -210,7 +210,7 @@ frontend tasks
 `, port, taskHeader), 0o600); err != nil {
 		return nil, err
 	}
-	c, err := begin(exec.CommandContext(ctx, o.haproxy, "-db", "-f", file), filepath.Join(dir, "log")) //nolint:gosec // it is the user's
+	c, err := begin(exec.CommandContext(ctx, o.haproxy, "-db", "-f", file), filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err
 	}
@@ -232,7 +232,7 @@ func processes(ctx context.Context, client *http.Client, host string) ([]int, er
 		return nil, err
 	}
 	var pids []int
-	for _, word := range bytes.Fields(text) {
+	for word := range bytes.FieldsSeq(text) {
 		pid, err := strconv.Atoi(string(word))
 		if err != nil {
 			return nil, err
@@ -259,8 +259,7 @@ func eventually(ctx context.Context, what string, check func() error) error {
 		if err == nil {
 			return nil
 		}
-		var f final
-		if errors.As(err, &f) {
+		if f, ok := errors.AsType[final](err); ok {
 			return f.error
 		}
 		select {

@@ -35,7 +35,7 @@ func measure(ctx context.Context, o options, progress io.Writer) (results []resu
 	} else {
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // HAProxy's worker may be another user
+	if err = os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
 	if o.mlb == "" {
@@ -63,30 +63,30 @@ func measureSize(ctx context.Context, o options, dir string, apps int, progress 
 	}
 	r.site = a.site
 	mlb := a.sides[sideMLB]
-	if _, err := mlb.quiet(ctx); err != nil {
+	if _, err = mlb.quiet(ctx); err != nil {
 		return r, err
 	}
 	before, err := a.reloads(ctx)
 	if err != nil {
 		return r, err
 	}
+	end := now() + o.limit
 	// The first changes of each side fill caches and are not counted.
 	for _, s := range a.sides {
-		if err := a.round(ctx, s, 3, 2, &figures{}); err != nil {
+		if err = a.round(ctx, s, 3, 2, end, &figures{}); err != nil {
 			return r, err
 		}
 	}
-	begin := now()
 	for round := range o.rounds {
-		if now()-begin > o.limit {
+		if now() > end {
 			break
 		}
-		if _, err := fmt.Fprintf(progress, "%d apps, round %d of %d\n", apps, round+1, o.rounds); err != nil {
+		if _, err = fmt.Fprintf(progress, "%d apps, round %d of %d\n", apps, round+1, o.rounds); err != nil {
 			return r, err
 		}
 		pairs := o.changes / o.rounds
 		for i, s := range a.sides {
-			if err := a.round(ctx, s, round*pairs, pairs, &r.figures[i]); err != nil {
+			if err = a.round(ctx, s, round*pairs, pairs, end, &r.figures[i]); err != nil {
 				return r, err
 			}
 		}
@@ -145,14 +145,16 @@ func percentile(values []time.Duration, p float64) time.Duration {
 }
 
 // perChange is the processor time of a change in the windows during which the
-// configuration was not written; 0 when there are none.
+// configuration was not written, or in all when there are no others.
 func (f figures) perChange() time.Duration {
+	windows := slices.DeleteFunc(slices.Clone(f.windows), func(w window) bool { return w.written })
+	if len(windows) == 0 {
+		windows = f.windows
+	}
 	cpu, changes := time.Duration(0), 0
-	for _, w := range f.windows {
-		if !w.written {
-			cpu += w.cpu
-			changes += w.changes
-		}
+	for _, w := range windows {
+		cpu += w.cpu
+		changes += w.changes
 	}
 	return cpu / time.Duration(max(1, changes))
 }
