@@ -5,11 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // typeAttached is the type of the event that a new stream sees first: its own
 // attachment. Those of other streams look the same and mean nothing.
 const typeAttached = "event_stream_attached"
+
+// typeGroup is the type of the event that says that something below a group is stored,
+// and not what. A deployment, announced before or after it, names the apps; without one
+// nothing that routes has changed, as Marathon deploys every change of an app.
+const typeGroup = "group_change_success"
 
 // Triggers of passes that no event set off. The type of an event is a trigger too.
 const (
@@ -26,7 +32,7 @@ const (
 func subscribedTypes() []string {
 	return []string{
 		"api_post_event", "health_status_changed_event", "status_update_event",
-		typeAttached, "group_change_success", "app_terminated_event", "deployment_success",
+		typeAttached, typeGroup, "app_terminated_event", "deployment_info", "deployment_success",
 		"deployment_failed", "instance_changed_event", "instance_health_changed_event",
 	}
 }
@@ -42,6 +48,9 @@ type Hint struct {
 	Apps []string
 	// All says that any app may have changed.
 	All bool
+	// Group says that All is only meant if no deployment names the apps, Deployment that
+	// this is one.
+	Group, Deployment bool
 }
 
 // event is what mlb reads of an event's document. Members of all generations are
@@ -81,7 +90,11 @@ func (e event) hint() Hint {
 			add(action.Pod)
 		}
 	}
-	return Hint{Type: e.Type, Apps: apps, All: len(apps) == 0}
+	deploys := strings.HasPrefix(e.Type, "deployment_")
+	return Hint{
+		Type: e.Type, Apps: apps, All: len(apps) == 0,
+		Group: len(apps) == 0 && (deploys || e.Type == typeGroup), Deployment: deploys && len(apps) > 0,
+	}
 }
 
 // maxRestarts bounds how often reading goes on after something unreadable in the

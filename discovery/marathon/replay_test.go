@@ -73,7 +73,7 @@ func TestRecordedStreamsAreFollowed(t *testing.T) {
 	t.Parallel()
 	relevant := []string{
 		"api_post_event", "health_status_changed_event", "status_update_event", "group_change_success", "app_terminated_event",
-		"deployment_success", "deployment_failed", "instance_changed_event", "instance_health_changed_event",
+		"deployment_info", "deployment_success", "deployment_failed", "instance_changed_event", "instance_health_changed_event",
 	}
 	for _, generation := range []string{"0.11", "1.3", "1.4", "1.9"} {
 		t.Run(generation, func(t *testing.T) {

@@ -86,3 +86,43 @@ func TestD15SingleReadingsDoNotPutOffTheList(t *testing.T) {
 		}
 	})
 }
+
+// An event about a group does not say which apps are meant, a deployment does. Every
+// change of routing is deployed.
+func TestAGroupThatChangesIsReadByTheAppsOfItsDeployment(t *testing.T) {
+	t.Parallel()
+	group := marathon.Hint{Type: "group_change_success", All: true, Group: true}
+	deployment := marathon.Hint{Type: "deployment_info", Apps: []string{"/1"}, Deployment: true}
+	for name, tt := range map[string]struct {
+		hints   []marathon.Hint
+		pause   time.Duration
+		singles []string
+		lists   int // besides the first one
+	}{
+		"the deployment first, which is stored later": {[]marathon.Hint{deployment, group}, 500 * time.Millisecond, []string{"/1", "/1"}, 0},
+		"the group first":                             {[]marathon.Hint{group, deployment}, 500 * time.Millisecond, []string{"/1"}, 0},
+		"nothing is deployed":                         {[]marathon.Hint{group}, 0, nil, 1},
+		"several groups are one list":                 {[]marathon.Hint{group, group, group}, 100 * time.Millisecond, nil, 1},
+		"a deployment of long ago is another one":     {[]marathon.Hint{deployment, group}, 2 * time.Second, []string{"/1"}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inShow(t, marathon.WatcherConfig{}, func(s *show) {
+				s.covers, s.exists, s.updates = []string{"/1"}, []string{"/1"}, true
+			}, func(s *show) {
+				let(time.Second)
+				for _, h := range tt.hints {
+					s.hint(h)
+					let(tt.pause)
+				}
+				let(5 * time.Second)
+				if diff := cmp.Diff(tt.singles, s.singles); diff != "" {
+					t.Errorf("read one by one (-want +got):\n%s", diff)
+				}
+				if lists := len(s.began()) - 1; lists != tt.lists {
+					t.Errorf("%d lists, want %d", lists, tt.lists)
+				}
+			})
+		})
+	}
+}

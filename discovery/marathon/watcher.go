@@ -208,14 +208,24 @@ func (w *Watcher) loop(ctx context.Context) {
 // due returns when the next pass may begin.
 func (w *Watcher) due(plan schedule) time.Time {
 	waiting, urgent := w.pending.state()
+	group := w.pending.due()
 	switch {
 	case urgent && plan.failing:
 		return time.Time{}
 	case waiting:
 		return plan.earliest
+	case !group.IsZero() && group.Before(plan.latest):
+		return later(group, plan.earliest)
 	default:
 		return plan.latest
 	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // step makes one pass and plans the next one.
@@ -294,8 +304,8 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 	switch err = group.Wait(); {
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
-	case errors.Is(err, ErrNotFound):
-		return false, nil
+	case errors.Is(err, ErrNotFound), errors.As(err, new(*StatusError)) && !errors.Is(err, ErrUnauthorized):
+		return false, nil // gone, or behind a proxy that knows the list only
 	case err != nil:
 		w.failed(err)
 		return false, err
