@@ -176,6 +176,10 @@ func (b *balancer) watch(ctx context.Context) error {
 	})
 	g.Go(func() error { return b.source.resolver.Run(ctx) })
 	g.Go(func() error {
+		b.serveLast(ctx)
+		return nil
+	})
+	g.Go(func() error {
 		defer end() // mode once ends by itself
 		return b.watcher.Run(ctx)
 	})
@@ -184,6 +188,29 @@ func (b *balancer) watch(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// lastPatience is how long a start waits for Marathon's first answer before the last
+// good configuration is served.
+const lastPatience = 2 * time.Second
+
+// serveLast serves the last good configuration when Marathon takes its time, as it does
+// when a master accepts connections and does not answer. Somebody else's HAProxy is
+// not started.
+func (b *balancer) serveLast(ctx context.Context) {
+	patience := time.NewTimer(lastPatience)
+	defer patience.Stop()
+	select {
+	case <-ctx.Done():
+		return
+	case <-patience.C:
+	}
+	if _, passed := b.controller.Last(); passed || b.controller.Busy() > 0 || b.cfg.foreign() {
+		return
+	}
+	if _, err := b.loop.StartLast(ctx); err != nil && ctx.Err() == nil {
+		b.log.Warn("last good configuration not served", zap.Error(err))
+	}
 }
 
 // signalled does what contract 1.3 says about HUP and USR1.

@@ -265,3 +265,25 @@ func TestSecondMlbOnTheSameFoldersDisturbsNobody(t *testing.T) {
 	}
 	clients.lossless(t)
 }
+
+// A master that takes connections and says nothing is given up after many seconds; what
+// was served before is there earlier.
+func TestStartDoesNotWaitForASilentMarathon(t *testing.T) {
+	t.Parallel()
+	c, b := serving(t)
+	b.Signal(t, syscall.SIGTERM)
+	b.Wait(t)
+	var lc net.ListenConfig
+	silent, err := lc.Listen(t.Context(), "tcp4", balancer.Host(t, "marathon")+":0")
+	must(t, err)
+	defer silent.Close() //nolint:errcheck // nobody has accepted anything
+	b.Masters = []string{"http://" + silent.Addr().String()}
+	b.Start(t)
+	exactly(t, c, "/web", 2, b.Port(10001, "/"))
+	if n := metric(t, b, "mlb_fetch_failures_total", ""); n != 0 {
+		t.Errorf("served after %v failures only", n)
+	}
+	if ready(t, b) == nil {
+		t.Error("mlb is ready without an answer of Marathon")
+	}
+}
