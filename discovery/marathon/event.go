@@ -51,6 +51,9 @@ type Hint struct {
 	// Group says that All is only meant if no deployment names the apps, Deployment that
 	// this is one.
 	Group, Deployment bool
+	// Ahead says that the event announces what others will tell, such as a task that is
+	// about to start: it has time.
+	Ahead bool
 }
 
 // event is what mlb reads of an event's document. Members of all generations are
@@ -59,6 +62,8 @@ type event struct {
 	Type          string `json:"eventType"`
 	AppID         string `json:"appId"`
 	RunSpecID     string `json:"runSpecId"`
+	TaskStatus    string `json:"taskStatus"`
+	Condition     string `json:"condition"`
 	AppDefinition struct {
 		ID string `json:"id"`
 	} `json:"appDefinition"`
@@ -94,7 +99,22 @@ func (e event) hint() Hint {
 	return Hint{
 		Type: e.Type, Apps: apps, All: len(apps) == 0,
 		Group: len(apps) == 0 && (deploys || e.Type == typeGroup), Deployment: deploys && len(apps) > 0,
+		Ahead: deploys || e.Type == typeGroup || e.ahead(),
 	}
+}
+
+// ahead reports whether the event says that an app was defined, or a task is on its way to
+// run. Its end comes with another event (Marathon's states of tasks and instances).
+func (e event) ahead() bool {
+	switch e.Type {
+	case "api_post_event":
+		return true
+	case "status_update_event":
+		return slices.Contains([]string{"TASK_STAGING", "TASK_STARTING"}, e.TaskStatus)
+	case "instance_changed_event":
+		return slices.Contains([]string{"Scheduled", "Provisioned", "Reserved", "Created", "Staging", "Starting"}, e.Condition)
+	}
+	return false
 }
 
 // maxRestarts bounds how often reading goes on after something unreadable in the

@@ -108,3 +108,28 @@ func FuzzEvents(f *testing.F) {
 		}
 	})
 }
+
+// What is announced has time, what has happened has not.
+func TestWhatIsAhead(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]bool{
+		`{"eventType":"status_update_event","appId":"/a","taskStatus":"TASK_STAGING"}`:      true,
+		`{"eventType":"status_update_event","appId":"/a","taskStatus":"TASK_STARTING"}`:     true,
+		`{"eventType":"status_update_event","appId":"/a","taskStatus":"TASK_RUNNING"}`:      false,
+		`{"eventType":"status_update_event","appId":"/a","taskStatus":"TASK_KILLING"}`:      false,
+		`{"eventType":"status_update_event","appId":"/a"}`:                                  false,
+		`{"eventType":"instance_changed_event","runSpecId":"/a","condition":"Provisioned"}`: true,
+		`{"eventType":"instance_changed_event","runSpecId":"/a","condition":"Killing"}`:     false,
+		`{"eventType":"instance_changed_event","runSpecId":"/a","condition":"Unreachable"}`: false,
+		`{"eventType":"health_status_changed_event","appId":"/a","alive":false}`:            false,
+		`{"eventType":"app_terminated_event","appId":"/a"}`:                                 false,
+		`{"eventType":"api_post_event","appDefinition":{"id":"/a"}}`:                        true,
+		`{"eventType":"deployment_info","plan":{"steps":[{"actions":[{"app":"/a"}]}]}}`:     true,
+		`{"eventType":"instance_health_changed_event","runSpecId":"/a","healthy":true}`:     false,
+	} {
+		events, _ := decodeEvents([]byte(data))
+		if len(events) != 1 || events[0].hint().Ahead != want {
+			t.Errorf("%s: hints %+v, want ahead: %t", data, events, want)
+		}
+	}
+}

@@ -18,18 +18,22 @@ type pending struct {
 	// socket, which must not wait for a pass.
 	mu    sync.Mutex
 	batch batch
+	// ahead has what has time until aheadDue, group what waits until groupDue for a
+	// deployment that names the apps. Their triggers are empty if there is no such thing.
+	ahead, group       batch
+	aheadDue, groupDue time.Time
 	// deployed are the apps of deployments, the last of which came at deployedAt.
 	deployed   map[string]struct{}
 	deployedAt time.Time
-	// group is the oldest hint about a group that waits for its deployment until
-	// groupDue; its type is empty if there is none.
-	group    batch
-	groupDue time.Time
 }
 
-// groupPatience is how long a hint about a group waits for a deployment that names its
-// apps, and how long one that has come counts.
-const groupPatience = time.Second
+const (
+	// groupPatience is how long a hint about a group waits for a deployment that names
+	// its apps, and how long one that has come counts.
+	groupPatience = time.Second
+	// aheadPatience is how long a hint of what is going to happen waits for it to happen.
+	aheadPatience = 250 * time.Millisecond
+)
 
 // batch is what one pass has to do.
 type batch struct {
@@ -50,78 +54,101 @@ func newPending() *pending { return &pending{wake: make(chan struct{}, 1)} }
 // add takes in a hint.
 func (p *pending) add(h Hint, urgent bool) {
 	p.mu.Lock()
-	switch {
-	case h.Deployment:
-		p.deploy(h.Apps)
-	case h.Group && time.Since(p.deployedAt) <= groupPatience: // it is stored now
-		h.All, h.Apps = false, slices.Collect(maps.Keys(p.deployed))
-	case h.Group:
-		if p.group.trigger == "" {
-			p.group = batch{trigger: h.Type, since: time.Now(), all: true}
-			p.groupDue = time.Now().Add(groupPatience)
-		}
-		p.mu.Unlock()
-		p.signal()
-		return
-	}
-	b := &p.batch
-	if b.trigger == "" {
-		b.since = time.Now()
-	}
-	if b.trigger == "" || urgent && b.trigger == triggerRetry {
-		b.trigger = h.Type
-	}
-	b.urgent = b.urgent || urgent
-	b.merge(h.All, slices.Values(h.Apps))
+	p.sort(h, urgent)
 	p.mu.Unlock()
-	p.signal()
-}
-
-func (p *pending) signal() {
 	select {
 	case p.wake <- struct{}{}:
 	default:
 	}
 }
 
-// deploy notes the apps of a deployment, which is the one that a hint about a group
-// waits for. The caller holds mu.
-func (p *pending) deploy(apps []string) {
+// sort puts a hint where it belongs. The caller holds mu.
+func (p *pending) sort(h Hint, urgent bool) {
 	now := time.Now()
-	if p.deployed == nil || now.Sub(p.deployedAt) > groupPatience {
-		p.deployed = map[string]struct{}{}
+	switch {
+	case h.Deployment:
+		if now.Sub(p.deployedAt) > groupPatience {
+			p.deployed = map[string]struct{}{}
+		}
+		p.deployedAt = now
+		for _, id := range h.Apps {
+			p.deployed[id] = struct{}{}
+		}
+		p.group = batch{}
+	case h.Group && now.Sub(p.deployedAt) <= groupPatience: // it is stored now
+		h.All, h.Apps = false, slices.Collect(maps.Keys(p.deployed))
+	case h.Group:
+		if p.group.trigger == "" {
+			p.groupDue = now.Add(groupPatience)
+		}
+		p.group.add(h, now, false)
+		return
 	}
-	p.deployedAt = now
-	for _, id := range apps {
-		p.deployed[id] = struct{}{}
+	if !h.Ahead {
+		p.batch.add(h, now, urgent)
+		return
 	}
-	p.group = batch{}
+	if p.ahead.trigger == "" {
+		p.aheadDue = now.Add(aheadPatience)
+	}
+	p.ahead.add(h, now, false)
 }
 
-// take empties the collection.
+func (b *batch) add(h Hint, now time.Time, urgent bool) {
+	if b.trigger == "" {
+		b.since = now
+	}
+	if b.trigger == "" || urgent && b.trigger == triggerRetry {
+		b.trigger = h.Type
+	}
+	b.urgent = b.urgent || urgent
+	b.merge(h.All, slices.Values(h.Apps))
+}
+
+// take returns what is to be done now. What it is about needs no other look for a hint
+// that has time.
 func (p *pending) take() batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if g := p.group; g.trigger != "" && !time.Now().Before(p.groupDue) {
-		if p.batch.trigger == "" {
-			p.batch = g
-		}
-		p.batch.merge(true, nil)
-		p.group = batch{}
-	}
+	now := time.Now()
 	b := p.batch
 	p.batch = batch{}
+	b.join(due(&p.group, p.groupDue, now))
+	b.join(due(&p.ahead, p.aheadDue, now))
+	if b.all {
+		p.group, p.ahead = batch{}, batch{}
+	}
+	for id := range b.apps {
+		delete(p.ahead.apps, id)
+	}
+	if !p.ahead.all && len(p.ahead.apps) == 0 {
+		p.ahead = batch{}
+	}
 	return b
 }
 
-// due returns when a hint about a group ends its waiting; zero: none waits.
-func (p *pending) due() time.Time {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.group.trigger == "" {
-		return time.Time{}
+// due takes a batch that waits if its time has come.
+func due(waiting *batch, at, now time.Time) batch {
+	if waiting.trigger == "" || now.Before(at) {
+		return batch{}
 	}
-	return p.groupDue
+	b := *waiting
+	*waiting = batch{}
+	return b
+}
+
+// join adds another batch, whose hints may be older.
+func (b *batch) join(o batch) {
+	switch {
+	case o.trigger == "":
+		return
+	case b.trigger == "":
+		*b = o
+		return
+	case o.since.Before(b.since):
+		b.since = o.since
+	}
+	b.merge(o.all, maps.Keys(o.apps))
 }
 
 // restore puts back what a failed pass had taken, with its age.
@@ -136,11 +163,20 @@ func (p *pending) restore(old batch) {
 	b.merge(old.all, maps.Keys(old.apps))
 }
 
-// state reports whether there is anything to do, and whether it is urgent.
-func (p *pending) state() (waiting, urgent bool) {
+// state reports whether there is anything to do, and whether it is urgent. If there is
+// not, next is when there will be; zero means never.
+func (p *pending) state() (waiting, urgent bool, next time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.batch.trigger != "", p.batch.urgent
+	for _, w := range []struct {
+		b  batch
+		at time.Time
+	}{{p.group, p.groupDue}, {p.ahead, p.aheadDue}} {
+		if w.b.trigger != "" && (next.IsZero() || w.at.Before(next)) {
+			next = w.at
+		}
+	}
+	return p.batch.trigger != "", p.batch.urgent, next
 }
 
 // merge adds apps. Once all are meant, single ones mean nothing.

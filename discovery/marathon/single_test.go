@@ -100,10 +100,10 @@ func TestAGroupThatChangesIsReadByTheAppsOfItsDeployment(t *testing.T) {
 		lists   int // besides the first one
 	}{
 		"the deployment first, which is stored later": {[]marathon.Hint{deployment, group}, 500 * time.Millisecond, []string{"/1", "/1"}, 0},
-		"the group first":                             {[]marathon.Hint{group, deployment}, 500 * time.Millisecond, []string{"/1"}, 0},
-		"nothing is deployed":                         {[]marathon.Hint{group}, 0, nil, 1},
-		"several groups are one list":                 {[]marathon.Hint{group, group, group}, 100 * time.Millisecond, nil, 1},
-		"a deployment of long ago is another one":     {[]marathon.Hint{deployment, group}, 2 * time.Second, []string{"/1"}, 1},
+		"the group first":                         {[]marathon.Hint{group, deployment}, 500 * time.Millisecond, []string{"/1"}, 0},
+		"nothing is deployed":                     {[]marathon.Hint{group}, 0, nil, 1},
+		"several groups are one list":             {[]marathon.Hint{group, group, group}, 100 * time.Millisecond, nil, 1},
+		"a deployment of long ago is another one": {[]marathon.Hint{deployment, group}, 2 * time.Second, []string{"/1"}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,6 +121,46 @@ func TestAGroupThatChangesIsReadByTheAppsOfItsDeployment(t *testing.T) {
 				}
 				if lists := len(s.began()) - 1; lists != tt.lists {
 					t.Errorf("%d lists, want %d", lists, tt.lists)
+				}
+			})
+		})
+	}
+}
+
+// A task that is about to start changes no route. When it has started it is read at
+// once, and what was announced needs no other look.
+func TestWhatIsAnnouncedIsReadWithWhatHappens(t *testing.T) {
+	t.Parallel()
+	ahead := marathon.Hint{Type: "api_post_event", Apps: []string{"/1"}, Ahead: true}
+	for name, tt := range map[string]struct {
+		hints   []marathon.Hint
+		soon    []string // read within 100 ms
+		singles []string // in the end
+	}{
+		"it happens":               {[]marathon.Hint{ahead, ahead, {Type: "status_update_event", Apps: []string{"/1"}}}, []string{"/1"}, []string{"/1"}},
+		"nothing happens":          {[]marathon.Hint{ahead, ahead}, nil, []string{"/1"}},
+		"another app's task stops": {[]marathon.Hint{ahead, {Type: "status_update_event", Apps: []string{"/2"}}}, []string{"/2"}, []string{"/2", "/1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			both := []string{"/1", "/2"}
+			inShow(t, marathon.WatcherConfig{}, func(s *show) {
+				s.covers, s.exists, s.updates = both, both, true
+			}, func(s *show) {
+				let(time.Second)
+				for _, h := range tt.hints {
+					s.hint(h)
+				}
+				let(100 * time.Millisecond)
+				if diff := cmp.Diff(tt.soon, s.singles); diff != "" {
+					t.Errorf("read soon (-want +got):\n%s", diff)
+				}
+				let(5 * time.Second)
+				if diff := cmp.Diff(tt.singles, s.singles); diff != "" {
+					t.Errorf("read (-want +got):\n%s", diff)
+				}
+				if lists := len(s.began()) - 1; lists != 0 {
+					t.Errorf("%d lists", lists)
 				}
 			})
 		})

@@ -208,10 +208,10 @@ func TestWhatEventsHintAt(t *testing.T) {
 	f.want(t, reconnected(), updated("/a"),
 		marathon.Hint{Type: "instance_changed_event", Apps: []string{"/b"}},
 		marathon.Hint{Type: "health_status_changed_event", Apps: []string{"/c"}},
-		marathon.Hint{Type: "deployment_info", All: true, Group: true},
-		marathon.Hint{Type: "group_change_success", All: true, Group: true},
-		marathon.Hint{Type: "api_post_event", Apps: []string{"/e"}},
-		marathon.Hint{Type: "deployment_success", Apps: []string{"/f", "/g"}, Deployment: true},
+		marathon.Hint{Type: "deployment_info", All: true, Group: true, Ahead: true},
+		marathon.Hint{Type: "group_change_success", All: true, Group: true, Ahead: true},
+		marathon.Hint{Type: "api_post_event", Apps: []string{"/e"}, Ahead: true},
+		marathon.Hint{Type: "deployment_success", Apps: []string{"/f", "/g"}, Deployment: true, Ahead: true},
 		marathon.Hint{Type: "app_terminated_event", Apps: []string{"/h"}})
 	for label, want := range map[string]float64{"event_stream_attached": 2, "status_update_event": 1, "other": 3, "an_event_of_the_future": 0} {
 		if got := metric(t, f.registry, "mlb_events_total", label); got != want {
@@ -259,7 +259,7 @@ func TestD13FramesThatAreUnlikeMarathons(t *testing.T) {
 		{
 			"two merged events",
 			"event: x\r\ndata: " + body("deployment_info", "/a") + "\r\nevent: " + update + "\r\ndata: " + body(update, "/b") + "\r\n\r\n",
-			[]marathon.Hint{{Type: "deployment_info", Apps: []string{"/a"}, Deployment: true}, updated("/b")},
+			[]marathon.Hint{{Type: "deployment_info", Apps: []string{"/a"}, Deployment: true, Ahead: true}, updated("/b")},
 			0,
 		},
 		{"a document on several lines", "data: {\"eventType\":\ndata: \"status_update_event\",\ndata: \"appId\":\"/a\"}\n\n", []marathon.Hint{updated("/a")}, 0},
@@ -292,7 +292,7 @@ func TestAHeavyDeploymentEventIsRead(t *testing.T) {
 	m := newMaster(t, then(says(streamHead+attached()+string(heavy)+statusUpdate("/a")), hangs))
 	f := follow(t, marathon.StreamConfig{}, quick(), m.url)
 	f.want(t, reconnected(), marathon.Hint{
-		Type: "deployment_info", Apps: []string{"/keys-and-values/db", "/keys-and-values/app"}, Deployment: true,
+		Type: "deployment_info", Apps: []string{"/keys-and-values/db", "/keys-and-values/app"}, Deployment: true, Ahead: true,
 	}, updated("/a"))
 	if got := metric(t, f.registry, "mlb_events_unreadable_total", ""); got != 0 {
 		t.Errorf("%v unreadable events", got)

@@ -207,15 +207,14 @@ func (w *Watcher) loop(ctx context.Context) {
 
 // due returns when the next pass may begin.
 func (w *Watcher) due(plan schedule) time.Time {
-	waiting, urgent := w.pending.state()
-	group := w.pending.due()
+	waiting, urgent, next := w.pending.state()
 	switch {
 	case urgent && plan.failing:
 		return time.Time{}
 	case waiting:
 		return plan.earliest
-	case !group.IsZero() && group.Before(plan.latest):
-		return later(group, plan.earliest)
+	case !next.IsZero() && next.Before(plan.latest):
+		return later(next, plan.earliest)
 	default:
 		return plan.latest
 	}
