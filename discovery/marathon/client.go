@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"net/http"
 	"net/url"
@@ -65,12 +66,15 @@ type Answer struct {
 	Began, Received time.Time
 	// Bytes is the size of the body on the wire, that is before decompression.
 	Bytes int64
+	// Digest is the same for equal answers about one app. Zero for all apps.
+	Digest uint64
 }
 
 // Client reads from a cluster of Marathon masters. It is safe for concurrent use.
 type Client struct {
 	cfg     ClientConfig
 	masters *Masters
+	seed    maphash.Seed
 	sender  *sender
 	http    *retryablehttp.Client
 	idle    interface{ CloseIdleConnections() }
@@ -89,7 +93,7 @@ func NewClient(cfg ClientConfig, masters *Masters, m *Metrics) (*Client, error) 
 		return nil, err
 	}
 	c := &Client{
-		cfg: cfg, masters: masters, metrics: m, idle: transport,
+		cfg: cfg, masters: masters, metrics: m, idle: transport, seed: maphash.MakeSeed(),
 		sender: &sender{base: transport, masters: masters, credentials: cfg.Credentials},
 	}
 	c.headerWait.Store(int64(cfg.HeaderTimeout))
@@ -142,15 +146,17 @@ func (c *Client) Apps(ctx context.Context) (Answer, error) {
 // ErrNotFound if Marathon says that there is no such app.
 func (c *Client) App(ctx context.Context, id string) (Answer, error) {
 	var app App
+	var digest maphash.Hash
 	path := "/v2/apps/" + strings.TrimLeft(id, "/")
 	answer, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) (err error) {
-		app, err = DecodeApp(body)
+		digest.SetSeed(c.seed)
+		app, err = DecodeApp(io.TeeReader(body, &digest))
 		return err
 	}})
 	if err != nil {
 		return Answer{}, fmt.Errorf("get app %s: %w", id, err)
 	}
-	answer.Apps = []App{app}
+	answer.Apps, answer.Digest = []App{app}, digest.Sum64()
 	return answer, nil
 }
 

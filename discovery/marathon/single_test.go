@@ -166,3 +166,29 @@ func TestWhatIsAnnouncedIsReadWithWhatHappens(t *testing.T) {
 		})
 	}
 }
+
+func TestAnAnswerThatSaysNothingNewMakesNoPass(t *testing.T) {
+	t.Parallel()
+	inShow(t, marathon.WatcherConfig{}, func(s *show) {
+		s.covers, s.exists, s.updates = []string{"/1"}, []string{"/1"}, true
+	}, func(s *show) {
+		let(time.Second)
+		for i, want := range []int{2, 2, 3, 3, 4, 5} { // passes, the first one included
+			switch i {
+			case 2:
+				s.digest++
+			case 4: // what was read one by one may be older than the list
+				s.hint(marathon.Hint{Type: "x", All: true})
+				let(time.Second)
+			}
+			s.hint(marathon.Hint{Type: "x", Apps: []string{"/1"}})
+			let(time.Second)
+			if i == 4 {
+				continue
+			}
+			if got := len(s.snapshots); got != want {
+				t.Errorf("hint %d: %d passes, want %d", i, got, want)
+			}
+		}
+	})
+}

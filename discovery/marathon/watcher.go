@@ -116,6 +116,8 @@ type Watcher struct {
 	metrics *Metrics
 	pending *pending
 	listed  int // how many apps the last list had
+	// digests are those of the answers about single apps since the last list.
+	digests map[string]uint64
 
 	// mu guards status, which is asked while a pass runs.
 	mu     sync.Mutex
@@ -318,6 +320,9 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 		}
 	}
 	w.answered(newest)
+	if w.unchanged(ids, answers) {
+		return true, nil
+	}
 	services, problems, ok := w.deriver.Update(ctx, apps)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
@@ -328,7 +333,20 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 	s := discovery.NewSnapshot(services, problems)
 	s.Apps = ids
 	w.hand(ctx, s, newest, b)
+	for i, id := range ids {
+		w.digests[id] = answers[i].Digest
+	}
 	return true, nil
+}
+
+// unchanged reports whether the answers are those that were handed on last.
+func (w *Watcher) unchanged(ids []string, answers []Answer) bool {
+	for i, id := range ids {
+		if last, known := w.digests[id]; !known || last != answers[i].Digest {
+			return false
+		}
+	}
+	return true
 }
 
 // refreshAll reads everything.
@@ -342,7 +360,7 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 		return err
 	}
 	w.answered(answer)
-	w.listed = len(answer.Apps)
+	w.listed, w.digests = len(answer.Apps), map[string]uint64{}
 	services, problems := w.deriver.Derive(ctx, answer.Apps)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

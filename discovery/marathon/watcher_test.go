@@ -38,6 +38,7 @@ type puppet struct {
 	hint    func(marathon.Hint)
 	running bool
 	singles []string // that were read
+	digest  uint64   // of all that is read one by one
 }
 
 func (p *puppet) Covers(apps []string) bool {
@@ -70,7 +71,7 @@ func (p *puppet) App(ctx context.Context, id string) (marathon.Answer, error) {
 	case !slices.Contains(p.exists, id):
 		return marathon.Answer{}, marathon.ErrNotFound
 	}
-	return marathon.Answer{Apps: []marathon.App{{ID: id}}, Master: p.master, Began: began, Received: time.Now()}, nil
+	return marathon.Answer{Apps: []marathon.App{{ID: id}}, Master: p.master, Began: began, Received: time.Now(), Digest: p.digest}, nil
 }
 
 func (p *puppet) Apps(ctx context.Context) (marathon.Answer, error) {
