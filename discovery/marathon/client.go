@@ -1,6 +1,7 @@
 package marathon
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -66,7 +67,8 @@ type Answer struct {
 	Began, Received time.Time
 	// Bytes is the size of the body on the wire, that is before decompression.
 	Bytes int64
-	// Digest is the same for equal answers about one app. Zero for all apps.
+	// Digest is the same for equal answers about one app; another answer is all but
+	// certain to have another one. Zero for all apps.
 	Digest uint64
 }
 
@@ -142,21 +144,29 @@ func (c *Client) Apps(ctx context.Context) (Answer, error) {
 	return answer, nil
 }
 
-// App returns one app with its tasks, on the terms of Apps. The error is
-// ErrNotFound if Marathon says that there is no such app.
-func (c *Client) App(ctx context.Context, id string) (Answer, error) {
-	var app App
-	var digest maphash.Hash
+// App returns one app with its tasks, on the terms of Apps. An answer whose digest is
+// known is not read: then Apps is empty. The error is ErrNotFound if Marathon says that
+// there is no such app.
+func (c *Client) App(ctx context.Context, id string, known uint64) (Answer, error) {
+	var apps []App
+	var digest uint64
 	path := "/v2/apps/" + strings.TrimLeft(id, "/")
-	answer, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) (err error) {
-		digest.SetSeed(c.seed)
-		app, err = DecodeApp(io.TeeReader(body, &digest))
+	answer, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) error {
+		text, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
+		if digest = maphash.Bytes(c.seed, text); digest == known {
+			return nil
+		}
+		app, err := DecodeApp(bytes.NewReader(text))
+		apps = []App{app}
 		return err
 	}})
 	if err != nil {
 		return Answer{}, fmt.Errorf("get app %s: %w", id, err)
 	}
-	answer.Apps, answer.Digest = []App{app}, digest.Sum64()
+	answer.Apps, answer.Digest = apps, digest
 	return answer, nil
 }
 

@@ -282,7 +282,7 @@ func TestOneApp(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := newClient(t, quick(), one.url, two.url).App(t.Context(), tt.id)
+			got, err := newClient(t, quick(), one.url, two.url).App(t.Context(), tt.id, 0)
 			id := ""
 			if len(got.Apps) > 0 {
 				id = got.Apps[0].ID

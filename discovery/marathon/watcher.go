@@ -72,7 +72,7 @@ type Failure func(ctx context.Context, err error)
 // source is where the apps are read; *Client is one.
 type source interface {
 	Apps(ctx context.Context) (Answer, error)
-	App(ctx context.Context, id string) (Answer, error)
+	App(ctx context.Context, id string, known uint64) (Answer, error)
 }
 
 // follower tells what may have changed; *Stream is one. Its Run blocks until ctx is
@@ -298,7 +298,7 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 	group.SetLimit(singlesAtOnce)
 	for i, id := range ids {
 		group.Go(func() (err error) {
-			answers[i], err = w.source.App(bounded, id)
+			answers[i], err = w.source.App(bounded, id, w.digests[id])
 			return err
 		})
 	}
@@ -320,8 +320,8 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 		}
 	}
 	w.answered(newest)
-	if w.unchanged(ids, answers) {
-		return true, nil
+	if len(apps) == 0 {
+		return true, nil // nothing new
 	}
 	services, problems, ok := w.deriver.Update(ctx, apps)
 	if ctx.Err() != nil {
@@ -331,22 +331,15 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 		return false, nil
 	}
 	s := discovery.NewSnapshot(services, problems)
-	s.Apps = ids
+	for _, a := range apps {
+		s.Apps = append(s.Apps, a.ID)
+	}
+	slices.Sort(s.Apps)
 	w.hand(ctx, s, newest, b)
 	for i, id := range ids {
 		w.digests[id] = answers[i].Digest
 	}
 	return true, nil
-}
-
-// unchanged reports whether the answers are those that were handed on last.
-func (w *Watcher) unchanged(ids []string, answers []Answer) bool {
-	for i, id := range ids {
-		if last, known := w.digests[id]; !known || last != answers[i].Digest {
-			return false
-		}
-	}
-	return true
 }
 
 // refreshAll reads everything.

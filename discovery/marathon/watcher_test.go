@@ -38,7 +38,7 @@ type puppet struct {
 	hint    func(marathon.Hint)
 	running bool
 	singles []string // that were read
-	digest  uint64   // of all that is read one by one
+	digest  uint64   // of all that is read one by one, from 1
 }
 
 func (p *puppet) Covers(apps []string) bool {
@@ -53,7 +53,7 @@ func (p *puppet) Update(_ context.Context, apps []marathon.App) ([]discovery.Ser
 	return services, nil, p.updates
 }
 
-func (p *puppet) App(ctx context.Context, id string) (marathon.Answer, error) {
+func (p *puppet) App(ctx context.Context, id string, known uint64) (marathon.Answer, error) {
 	began := time.Now()
 	select {
 	case <-ctx.Done():
@@ -71,7 +71,11 @@ func (p *puppet) App(ctx context.Context, id string) (marathon.Answer, error) {
 	case !slices.Contains(p.exists, id):
 		return marathon.Answer{}, marathon.ErrNotFound
 	}
-	return marathon.Answer{Apps: []marathon.App{{ID: id}}, Master: p.master, Began: began, Received: time.Now(), Digest: p.digest}, nil
+	a := marathon.Answer{Apps: []marathon.App{{ID: id}}, Master: p.master, Began: began, Received: time.Now(), Digest: p.digest}
+	if known == p.digest {
+		a.Apps = nil
+	}
+	return a, nil
 }
 
 func (p *puppet) Apps(ctx context.Context) (marathon.Answer, error) {
@@ -145,7 +149,7 @@ func inShow(t *testing.T, cfg marathon.WatcherConfig, prepare, test func(*show))
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		core, logs := observer.New(zapcore.InfoLevel)
-		s := &show{t: t, puppet: &puppet{takes: 100 * time.Millisecond, master: "http://m1", epoch: time.Now()}, logs: logs}
+		s := &show{t: t, puppet: &puppet{digest: 1, takes: 100 * time.Millisecond, master: "http://m1", epoch: time.Now()}, logs: logs}
 		if prepare != nil {
 			prepare(s)
 		}

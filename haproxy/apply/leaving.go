@@ -14,8 +14,10 @@ import (
 
 // How often the deletion of a leaving server is tried.
 const (
-	firstDelete = 10 * time.Millisecond
+	firstDelete = 20 * time.Millisecond
 	slowDelete  = time.Second
+	// slower is how many times as long as the last wait the next one is.
+	slower = 4
 )
 
 // leaving is the table of servers in maintenance that are to be deleted once their
@@ -153,7 +155,7 @@ func (l *Loop) removeLeaving(ctx context.Context) {
 	}
 	for _, key := range keys {
 		if d, ok := l.leaving.servers[key]; ok {
-			d.wait = min(2*d.wait, slowDelete)
+			d.wait = min(slower*d.wait, slowDelete)
 			d.due = time.Now().Add(d.wait)
 			l.leaving.servers[key] = d
 		}
