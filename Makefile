@@ -94,6 +94,11 @@ bench-propagate: ## measure how long a change takes to reach clients at 10, 1,00
 	@scripts/ensure-packages haproxy:haproxy
 	go run ./test/bench/propagate $(PROPAGATE)
 
+.PHONY: bench-storm
+bench-storm: ## let 5,000 events in 10 s pass over 1,000 apps (STORM= for flags), see docs/benchmarks.md
+	@scripts/ensure-packages haproxy:haproxy
+	go run ./test/bench/storm $(STORM)
+
 .PHONY: vet
 vet: ## run go vet
 	go vet ./...
