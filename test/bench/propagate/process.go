@@ -31,7 +31,8 @@ type child struct {
 	err   error // how it ended, valid then
 }
 
-// begin starts a command whose messages go to a file.
+// begin starts a command whose messages go to a file. The end of a context must not
+// end it: a killed mlb leaves its HAProxy behind.
 func begin(cmd *exec.Cmd, log string) (*child, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -64,7 +65,7 @@ func role(ctx context.Context, name string, what any, log string) (*child, io.Re
 	if err != nil {
 		return nil, nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, name, string(arg))
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, name, string(arg))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, nil, err
@@ -138,7 +139,7 @@ func startMLB(ctx context.Context, o options, dir, host, master string) (*child,
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, o.mlb, append([]string{"sse", "--group", "external"}, flags...)...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), o.mlb, append([]string{"sse", "--group", "external"}, flags...)...)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), "PORTS=9090", "HAPROXY_HEAD="+head)
 	return begin(cmd, in("log"))
@@ -210,7 +211,7 @@ frontend tasks
 `, port, taskHeader), 0o600); err != nil {
 		return nil, err
 	}
-	c, err := begin(exec.CommandContext(ctx, o.haproxy, "-db", "-f", file), filepath.Join(dir, "log"))
+	c, err := begin(exec.CommandContext(context.WithoutCancel(ctx), o.haproxy, "-db", "-f", file), filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -135,13 +136,13 @@ func sum(metrics, name string) (float64, error) {
 	return total, nil
 }
 
-// percentile is the value that the share p of all values does not exceed.
+// percentile is the least of the values that the share p of them does not exceed.
 func percentile(values []time.Duration, p float64) time.Duration {
 	if len(values) == 0 {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
+	return sorted[max(0, int(math.Ceil(p*float64(len(sorted))))-1)]
 }
 
 // perChange is the processor time of a change in the windows during which the
@@ -234,8 +235,9 @@ func verdict(o options, results []result) error {
 	}
 	least, most := results[0], results[len(results)-1]
 	for i, c := range most.comparisons() {
-		if from := percentile(least.comparisons()[i].mlb, 0.5); float64(percentile(c.mlb, 0.5)) > o.growth*float64(from) {
-			say("%s: the median grows from %s to %s, want at most %g times", c.what, from, percentile(c.mlb, 0.5), o.growth)
+		// As multiples of the floor, so that what else the machine did is no matter.
+		if from, to := least.comparisons()[i].ratio(0.5), c.ratio(0.5); to > o.growth*from {
+			say("%s: the median grows from %.2f to %.2f times the floor, want at most %g times as much", c.what, from, to, o.growth)
 		}
 	}
 	from, to := least.figures[sideMLB].perChange(), most.figures[sideMLB].perChange()
