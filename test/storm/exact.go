@@ -99,10 +99,7 @@ func (s *Storm) file(_ context.Context, b Balancer) error {
 	if err != nil {
 		return err
 	}
-	config, err := haproxy.Parse(string(text))
-	if err != nil {
-		return err
-	}
+	config := haproxy.Parse(string(text))
 	got := map[string][]string{}
 	for _, section := range config.Sections {
 		if section.Kind != "backend" || !strings.HasPrefix(section.Name, "storm_") {

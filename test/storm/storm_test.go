@@ -34,11 +34,14 @@ func TestPassesThatOverlapAreFound(t *testing.T) {
 		log, says string
 		passes    int
 	}{
-		"one after the other": {first + "something else\n" + `2026-11-25 09:22:26,107 mlb.apply: applied {"took": "7.9ms"}`, "", 2},
-		"at the same time":    {first + `2026-11-25 09:22:26,107 mlb.apply: applied {"took": "20ms"}`, "when the one before was until", 1},
-		"nothing":             {"something else\n", "no pass", 0},
-		"a line of others":    {`never mlb.apply: applied {"took": "1s"}`, "never", 0},
-		"a time that is none": {`2026-11-25 09:22:26,107 mlb.apply: applied {"took": "long"}`, "long", 0},
+		"one after the other":      {first + "something else\n" + `2026-11-25 09:22:26,107 mlb.apply: applied {"method": "runtime", "took": "7.9ms"}`, "", 2},
+		"at the same time":         {first + `2026-11-25 09:22:26,107 mlb.apply: applied {"method": "runtime", "took": "20ms"}`, "the pass before went on", 1},
+		"asked at the same time":   {first + `2026-11-25 09:22:26,107 mlb.marathon: apps read {"app": ["/a"], "took": "20ms"}`, "the pass before went on", 1},
+		"a reload lasts":           {first + `2026-11-25 09:22:27,107 mlb.apply: applied {"method": "reload", "took": "2s"}`, "", 1},
+		"nothing":                  {"something else\n", "no pass", 0},
+		"a line of others":         {`never mlb.apply: applied {"method": "runtime", "took": "1s"}`, "never", 0},
+		"a time that is none":      {`2026-11-25 09:22:26,107 mlb.apply: applied {"method": "runtime", "took": "long"}`, "long", 0},
+		"a line that is not whole": {`2026-11-25 09:22:26,107 mlb.apply: applied {"method`, "unexpected end", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

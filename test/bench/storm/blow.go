@@ -212,7 +212,7 @@ func report(out io.Writer, r result) error {
 	for _, line := range []string{
 		fmt.Sprintf("events\t%d in %s", c.Events, c.Took.Round(10*time.Millisecond)),
 		fmt.Sprintf("of changes\t%d scaled, %d killed, %d renamed, %d created, %d deleted", c.Scaled, c.Killed, c.Renamed, c.Created, c.Deleted),
-		fmt.Sprintf("passes applied\t%d, one at a time", r.passes),
+		fmt.Sprintf("passes\t%d that changed servers, one at a time", r.passes),
 		fmt.Sprintf("reloads\t%d in %s, the closest two %s apart", r.seen.Reloads, r.seen.Took.Round(10*time.Millisecond), r.seen.Gap.Round(10*time.Millisecond)),
 		fmt.Sprintf("workers\tat most %d", r.seen.Workers),
 		fmt.Sprintf("exact\t%s after the last change", r.exact.Round(10*time.Millisecond)),
