@@ -293,16 +293,8 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 	if !w.deriver.Covers(ids) {
 		return false, nil
 	}
-	answers := make([]Answer, len(ids))
-	group, bounded := errgroup.WithContext(ctx)
-	group.SetLimit(singlesAtOnce)
-	for i, id := range ids {
-		group.Go(func() (err error) {
-			answers[i], err = w.source.App(bounded, id, w.digests[id])
-			return err
-		})
-	}
-	switch err = group.Wait(); {
+	answers, err := w.readSingle(ctx, ids)
+	switch {
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
 	case errors.Is(err, ErrNotFound), errors.As(err, new(*StatusError)) && !errors.Is(err, ErrUnauthorized):
@@ -340,6 +332,25 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 		w.digests[id] = answers[i].Digest
 	}
 	return true, nil
+}
+
+// readSingle reads apps side by side.
+func (w *Watcher) readSingle(ctx context.Context, ids []string) ([]Answer, error) {
+	answers := make([]Answer, len(ids))
+	if len(ids) == 1 {
+		var err error
+		answers[0], err = w.source.App(ctx, ids[0], w.digests[ids[0]])
+		return answers, err
+	}
+	group, bounded := errgroup.WithContext(ctx)
+	group.SetLimit(singlesAtOnce)
+	for i, id := range ids {
+		group.Go(func() (err error) {
+			answers[i], err = w.source.App(bounded, id, w.digests[id])
+			return err
+		})
+	}
+	return answers, group.Wait()
 }
 
 // refreshAll reads everything.
