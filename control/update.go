@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -40,6 +41,35 @@ func (c *Controller) update(ctx context.Context, s discovery.Snapshot) bool {
 	c.finish(r)
 	return true
 }
+
+// Ended takes tasks that end out of service, each given with its app, before the source
+// is asked. What the next snapshot of their apps says holds.
+func (c *Controller) Ended(ctx context.Context, tasks map[string]string) {
+	c.busy(time.Now())
+	defer c.busy(time.Time{})
+	s := discovery.Snapshot{Source: c.given.Source, Trace: discovery.Trace{Trigger: triggerEnded, Hinted: time.Now()}}
+	for _, app := range slices.Compact(slices.Sorted(maps.Values(tasks))) {
+		found := false
+		var services []discovery.Service
+		for _, service := range servicesOf(c.given.Services, app) {
+			left := slices.DeleteFunc(slices.Clone(service.Endpoints), func(e discovery.Endpoint) bool { return tasks[e.Task] == app })
+			found = found || len(left) < len(service.Endpoints)
+			service.Endpoints = left
+			services = append(services, service)
+		}
+		if found {
+			s.Apps = append(s.Apps, app)
+			s.Services = append(s.Services, services...)
+			s.Problems = append(s.Problems, problemsOf(c.given.Problems, app)...)
+		}
+	}
+	if len(s.Apps) > 0 {
+		c.update(ctx, s) // if it cannot, the pass that follows will
+	}
+}
+
+// triggerEnded is the trigger of a pass about tasks that end.
+const triggerEnded = "task ended"
 
 // changed returns the proxies of the apps with their present endpoints; ok is false if
 // something else about the apps has changed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,5 +166,40 @@ func TestTasksThatComeAndGoRenderTheirServiceAlone(t *testing.T) {
 	c.Pass(t.Context(), about(discovery.NewSnapshot(nil, nil), "/b"))
 	if last, _ := c.Last(); last.Services != 1 || r.whole != 3 {
 		t.Errorf("record %+v, rendered %d times, want 1 service and 3 times", last, r.whole)
+	}
+}
+
+// A task that ends must not wait for Marathon's answer; the answer has the last word.
+func TestATaskThatEndsIsOutOfServiceUntilMarathonSaysOtherwise(t *testing.T) {
+	t.Parallel()
+	k := &kernel{}
+	c, r := newCounting(t, control.Config{EmptyServiceTimeout: time.Hour}, k)
+	defer c.Close()
+	two := func() discovery.Service {
+		s := service("/a", 10001, 2)
+		s.Endpoints[0].Task, s.Endpoints[1].Task = "a.1", "a.2"
+		return s
+	}
+	c.Pass(t.Context(), snapshot(two(), service("/b", 10002, 1)))
+	servers := func() int { return strings.Count(k.text(), "server 10_0_0_1_") }
+	if n := servers(); n != 3 {
+		t.Fatalf("%d servers", n)
+	}
+	c.Ended(t.Context(), map[string]string{"a.1": "/a"})
+	if last, _ := c.Last(); servers() != 2 || strings.Contains(k.text(), "31000 10.0.0.1:31000 id") && last.Endpoints != 2 {
+		t.Errorf("%d servers, record %+v", servers(), last)
+	}
+	applied := len(k.texts)
+	c.Ended(t.Context(), map[string]string{"a.1": "/a", "a.2": "/b", "t": "/none"})
+	if len(k.texts) != applied {
+		t.Error("tasks that are not served, or are another app's, change something")
+	}
+	c.Pass(t.Context(), about(snapshot(two()), "/a"))
+	if servers() != 3 || r.whole != 1 {
+		t.Errorf("%d servers after Marathon has listed the task again, want 3; rendered %d times", servers(), r.whole)
+	}
+	c.Ended(t.Context(), map[string]string{"a.1": "/a", "a.2": "/a"})
+	if servers() != 1 || !strings.Contains(k.text(), "backend a_10001") {
+		t.Errorf("%d servers, want 1 and the section of the app without tasks", servers())
 	}
 }

@@ -108,7 +108,9 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	case ModeOnce:
 		mode = marathon.Once
 	}
-	b.watcher = marathon.NewWatcher(marathon.WatcherConfig{Mode: mode, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval},
+	b.watcher = marathon.NewWatcher(marathon.WatcherConfig{
+		Mode: mode, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval, Ended: b.controller.Ended,
+	},
 		b.source.client, b.source.stream, b.source.deriver, b.controller.Pass, b.controller.Failed,
 		log.Named("marathon"), b.source.metrics)
 	b.source.refresh = b.watcher.Refresh

@@ -54,6 +54,8 @@ type Hint struct {
 	// Ahead says that the event announces what others will tell, such as a task that is
 	// about to start: it has time.
 	Ahead bool
+	// Ended is the ID of a task, of the one app in Apps, that ends or has ended.
+	Ended string
 }
 
 // event is what mlb reads of an event's document. Members of all generations are
@@ -62,6 +64,7 @@ type event struct {
 	Type          string `json:"eventType"`
 	AppID         string `json:"appId"`
 	RunSpecID     string `json:"runSpecId"`
+	TaskID        string `json:"taskId"`
 	TaskStatus    string `json:"taskStatus"`
 	Condition     string `json:"condition"`
 	AppDefinition struct {
@@ -99,7 +102,7 @@ func (e event) hint() Hint {
 	return Hint{
 		Type: e.Type, Apps: apps, All: len(apps) == 0,
 		Group: len(apps) == 0 && (deploys || e.Type == typeGroup), Deployment: deploys && len(apps) > 0,
-		Ahead: deploys || e.Type == typeGroup || e.ahead(),
+		Ahead: deploys || e.Type == typeGroup || e.ahead(), Ended: e.ended(),
 	}
 }
 
@@ -115,6 +118,17 @@ func (e event) ahead() bool {
 		return slices.Contains([]string{"Scheduled", "Provisioned", "Reserved", "Created", "Staging", "Starting"}, e.Condition)
 	}
 	return false
+}
+
+// ended returns the task that the event says ends or has ended, or "". A task that is
+// lost or unreachable has not (K17).
+func (e event) ended() string {
+	if e.Type == "status_update_event" && e.AppID != "" && slices.Contains([]string{
+		"TASK_KILLING", "TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_DROPPED", "TASK_GONE", "TASK_GONE_BY_OPERATOR",
+	}, e.TaskStatus) {
+		return e.TaskID
+	}
+	return ""
 }
 
 // maxRestarts bounds how often reading goes on after something unreadable in the

@@ -133,3 +133,25 @@ func TestWhatIsAhead(t *testing.T) {
 		}
 	}
 }
+
+// Of all that an event says, only the end of a task is believed before it is read.
+func TestTheEndOfATaskIsTold(t *testing.T) {
+	t.Parallel()
+	for state, want := range map[string]string{
+		"TASK_KILLING": "t.1", "TASK_KILLED": "t.1", "TASK_FAILED": "t.1", "TASK_FINISHED": "t.1", "TASK_GONE": "t.1",
+		"TASK_RUNNING": "", "TASK_STAGING": "", "TASK_LOST": "", "TASK_UNREACHABLE": "", "TASK_UNKNOWN": "", "": "",
+	} {
+		e := event{Type: "status_update_event", AppID: "/a", TaskID: "t.1", TaskStatus: state}
+		if got := e.hint().Ended; got != want {
+			t.Errorf("%s: %q has ended, want %q", state, got, want)
+		}
+	}
+	for _, e := range []event{
+		{Type: "status_update_event", TaskID: "t.1", TaskStatus: "TASK_KILLED"},
+		{Type: "instance_changed_event", RunSpecID: "/a", TaskID: "t.1", TaskStatus: "TASK_KILLED"},
+	} {
+		if got := e.hint().Ended; got != "" {
+			t.Errorf("%+v: %q has ended", e, got)
+		}
+	}
+}

@@ -44,6 +44,8 @@ type batch struct {
 	// all says that any app may have changed, else those in apps.
 	all  bool
 	apps map[string]struct{}
+	// ended are tasks that end, each with its app.
+	ended map[string]string
 	// urgent says that a hint is news about Marathon itself or an order from
 	// outside, which end a wait after failures.
 	urgent bool
@@ -102,6 +104,12 @@ func (b *batch) add(h Hint, now time.Time, urgent bool) {
 		b.trigger = h.Type
 	}
 	b.urgent = b.urgent || urgent
+	if h.Ended != "" && len(h.Apps) == 1 {
+		if b.ended == nil {
+			b.ended = map[string]string{}
+		}
+		b.ended[h.Ended] = h.Apps[0]
+	}
 	b.merge(h.All, slices.Values(h.Apps))
 }
 

@@ -1,6 +1,7 @@
 package marathon_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -189,6 +190,36 @@ func TestAnAnswerThatSaysNothingNewMakesNoPass(t *testing.T) {
 			if got := len(s.snapshots); got != want {
 				t.Errorf("hint %d: %d passes, want %d", i, got, want)
 			}
+		}
+	})
+}
+
+func TestATaskThatEndsIsToldBeforeTheReading(t *testing.T) {
+	t.Parallel()
+	var told []map[string]string
+	read := -1
+	var p *puppet
+	inShow(t, marathon.WatcherConfig{Ended: func(_ context.Context, tasks map[string]string) {
+		told, read = append(told, tasks), len(p.singles)
+	}}, func(s *show) {
+		s.covers, s.exists, s.updates = []string{"/1"}, []string{"/1"}, true
+		p = s.puppet
+	}, func(s *show) {
+		let(time.Second)
+		s.hint(marathon.Hint{Type: "status_update_event", Apps: []string{"/1"}})
+		let(time.Second)
+		for _, task := range []string{"1.a", "1.b"} {
+			s.hint(marathon.Hint{Type: "status_update_event", Apps: []string{"/1"}, Ended: task})
+		}
+		let(time.Second)
+		if diff := cmp.Diff([]map[string]string{{"1.a": "/1", "1.b": "/1"}}, told); diff != "" {
+			t.Errorf("told (-want +got):\n%s", diff)
+		}
+		if read != 1 || len(s.singles) != 2 {
+			t.Errorf("told after %d of %d readings, want after 1 of 2", read, len(s.singles))
+		}
+		if n := len(s.snapshots); n != 3 { // the list, and each reading, though the answer is the same
+			t.Errorf("%d passes, want 3", n)
 		}
 	})
 }

@@ -44,6 +44,11 @@ type WatcherConfig struct {
 	// us, and does not delay a hint that comes after it. Defaults 20 ms and 2 s. After
 	// a reading of single apps the rest is as long, without a minimum.
 	MinRest, MaxRest time.Duration
+	// Ended takes in, on the terms of Pass, tasks that an event says end, each with its
+	// app. It is the one thing that an event is believed, until the reading that
+	// follows: a task that ends should not wait for it. Nil means that nobody wants to
+	// know.
+	Ended func(ctx context.Context, apps map[string]string)
 	// MinRetry and MaxRetry bound the wait after a failed reading in Follow
 	// mode. It doubles with each failure and varies by a quarter. Defaults 1 s
 	// and 30 s.
@@ -278,6 +283,12 @@ const (
 // refresh reads what the batch is about and hands on what it finds. single says that not
 // all apps were read.
 func (w *Watcher) refresh(ctx context.Context, b batch) (single bool, err error) {
+	if len(b.ended) > 0 && w.cfg.Ended != nil {
+		for _, app := range b.ended {
+			delete(w.digests, app) // the same answer as before would contradict the event
+		}
+		w.cfg.Ended(ctx, b.ended)
+	}
 	if !b.all && len(b.apps) <= max(fewSingles, w.listed/manySingles) {
 		if done, err := w.refreshSingle(ctx, b); done || err != nil {
 			return true, err

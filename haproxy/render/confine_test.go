@@ -89,7 +89,7 @@ func TestD36CommentsMayStandBeforeAHead(t *testing.T) {
 	if !ok {
 		t.Fatal("no backend")
 	}
-	want := []string{"backend a_10001", "option redispatch 1", "retries 20", "mode http"}
+	want := []string{"backend a_10001", "option redispatch 1", "retries 30", "mode http"}
 	if diff := cmp.Diff(want, s.Skeleton[:4]); diff != "" {
 		t.Errorf("backend (-want +got):\n%s", diff)
 	}

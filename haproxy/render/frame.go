@@ -224,7 +224,7 @@ func placeholders(f Frame) templates.Values {
 const (
 	frontendPromise = "  option idle-close-on-response\n"
 	backendPromise  = "  option redispatch 1\n"
-	retriesPromise  = "  retries 20\n"
+	retriesPromise  = "  retries 30\n"
 )
 
 // promised is backendPromise and, unless HEAD is the user's and sets retries,

@@ -72,7 +72,7 @@ func TestRetriesOfACustomHeadStand(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, _ := r.Render([]haproxy.Proxy{web("/a", 10001)}).Config.Section("backend", "a_10001")
-		if got := slices.Contains(s.Skeleton, "retries 20"); got != want {
+		if got := slices.Contains(s.Skeleton, "retries 30"); got != want {
 			t.Errorf("HEAD %q: retries in the backend %t, want %t", head, got, want)
 		}
 	}
