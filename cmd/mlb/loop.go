@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"path/filepath"
+	"time"
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,6 +22,10 @@ const imageReload = "/marathon-lb/reload_haproxy.sh"
 // masterVariable tells a reload command where the master's socket is.
 const masterVariable = "HAPROXY_MASTER_SOCKET"
 
+// onlyPass is how long the only pass waits for the check of its text: there is no later
+// one that could make use of the verdict.
+const onlyPass = time.Hour
+
 // foreign says that HAProxy is somebody else's: mlb runs one of its own in the
 // container form only (contract 1.1 and 7).
 func (c Config) foreign() bool { return !c.Container }
@@ -33,6 +38,9 @@ func newLoop(ctx context.Context, cfg Config, features process.Features, again f
 		MinReloadInterval: cfg.MinReloadInterval, StopTimeout: cfg.StopTimeout, DrainTimeout: cfg.DrainTimeout,
 		ServerStateFile: cfg.serverStateFile(),
 		SkipValidation:  cfg.SkipValidation, ArchiveVersions: cfg.ArchiveVersions, StopHAProxy: true, Again: again,
+	}
+	if cfg.Mode == ModeOnce {
+		ours.CheckPatience = onlyPass
 	}
 	version := haproxy.Version{Major: features.Major, Minor: features.Minor}
 	metrics := apply.NewMetrics(reg)

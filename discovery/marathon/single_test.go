@@ -31,15 +31,15 @@ func TestAppsThatDecideForThemselvesAreReadOneByOne(t *testing.T) {
 		"a new one needs the list":              {hint: marathon.Hint{Type: "x", Apps: []string{"/new"}}, lists: 1},
 		"one that is gone needs the list": {
 			hint:    marathon.Hint{Type: "x", Apps: []string{"/1"}},
-			prepare: func(p *puppet) { p.exists = nil }, singles: many[:1], lists: 1,
+			prepare: func(p *puppet) { p.set(func() { p.exists = nil }) }, singles: many[:1], lists: 1,
 		},
 		"one that depends on others needs the list": {
 			hint:    marathon.Hint{Type: "x", Apps: []string{"/1"}},
-			prepare: func(p *puppet) { p.updates = false }, singles: many[:1], lists: 1,
+			prepare: func(p *puppet) { p.set(func() { p.updates = false }) }, singles: many[:1], lists: 1,
 		},
 		"one that cannot be read is read again": {
 			hint:    marathon.Hint{Type: "x", Apps: []string{"/1"}},
-			prepare: func(p *puppet) { p.fails = 1 }, singles: []string{"/1", "/1"}, apps: many[:1],
+			prepare: func(p *puppet) { p.fail(1) }, singles: []string{"/1", "/1"}, apps: many[:1],
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -53,8 +53,9 @@ func TestAppsThatDecideForThemselvesAreReadOneByOne(t *testing.T) {
 				}
 				s.hint(tt.hint)
 				let(5 * time.Second)
-				slices.Sort(s.singles)
-				if diff := cmp.Diff(tt.singles, s.singles); diff != "" {
+				singles := s.readSingly()
+				slices.Sort(singles)
+				if diff := cmp.Diff(tt.singles, singles); diff != "" {
 					t.Errorf("read one by one (-want +got):\n%s", diff)
 				}
 				if lists := len(s.began()) - 1; lists != tt.lists {
@@ -117,7 +118,7 @@ func TestAGroupThatChangesIsReadByTheAppsOfItsDeployment(t *testing.T) {
 					let(tt.pause)
 				}
 				let(5 * time.Second)
-				if diff := cmp.Diff(tt.singles, s.singles); diff != "" {
+				if diff := cmp.Diff(tt.singles, s.readSingly()); diff != "" {
 					t.Errorf("read one by one (-want +got):\n%s", diff)
 				}
 				if lists := len(s.began()) - 1; lists != tt.lists {
@@ -153,11 +154,11 @@ func TestWhatIsAnnouncedIsReadWithWhatHappens(t *testing.T) {
 					s.hint(h)
 				}
 				let(100 * time.Millisecond)
-				if diff := cmp.Diff(tt.soon, s.singles); diff != "" {
+				if diff := cmp.Diff(tt.soon, s.readSingly()); diff != "" {
 					t.Errorf("read soon (-want +got):\n%s", diff)
 				}
 				let(5 * time.Second)
-				if diff := cmp.Diff(tt.singles, s.singles); diff != "" {
+				if diff := cmp.Diff(tt.singles, s.readSingly()); diff != "" {
 					t.Errorf("read (-want +got):\n%s", diff)
 				}
 				if lists := len(s.began()) - 1; lists != 0 {
@@ -177,7 +178,7 @@ func TestAnAnswerThatSaysNothingNewMakesNoPass(t *testing.T) {
 		for i, want := range []int{2, 2, 3, 3, 4, 5} { // passes, the first one included
 			switch i {
 			case 2:
-				s.digest++
+				s.change()
 			case 4: // what was read one by one may be older than the list
 				s.hint(marathon.Hint{Type: "x", All: true})
 				let(time.Second)
@@ -200,7 +201,7 @@ func TestATaskThatEndsIsToldBeforeTheReading(t *testing.T) {
 	read := -1
 	var p *puppet
 	inShow(t, marathon.WatcherConfig{Ended: func(_ context.Context, tasks map[string]string) {
-		told, read = append(told, tasks), len(p.singles)
+		told, read = append(told, tasks), len(p.readSingly())
 	}}, func(s *show) {
 		s.covers, s.exists, s.updates = []string{"/1"}, []string{"/1"}, true
 		p = s.puppet
@@ -215,8 +216,8 @@ func TestATaskThatEndsIsToldBeforeTheReading(t *testing.T) {
 		if diff := cmp.Diff([]map[string]string{{"1.a": "/1", "1.b": "/1"}}, told); diff != "" {
 			t.Errorf("told (-want +got):\n%s", diff)
 		}
-		if read != 1 || len(s.singles) != 2 {
-			t.Errorf("told after %d of %d readings, want after 1 of 2", read, len(s.singles))
+		if read != 1 || len(s.readSingly()) != 2 {
+			t.Errorf("told after %d of %d readings, want after 1 of 2", read, len(s.readSingly()))
 		}
 		if n := len(s.snapshots); n != 3 { // the list, and each reading, though the answer is the same
 			t.Errorf("%d passes, want 3", n)

@@ -41,7 +41,24 @@ type puppet struct {
 	digest  uint64   // of all that is read one by one, from 1
 }
 
+// readSingly returns the apps that were read one by one so far.
+func (p *puppet) readSingly() (ids []string) {
+	p.set(func() { ids = slices.Clone(p.singles) })
+	return ids
+}
+
+// change makes the next answer about one app another one.
+func (p *puppet) change() { p.set(func() { p.digest++ }) }
+
+func (p *puppet) set(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	do()
+}
+
 func (p *puppet) Covers(apps []string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return !slices.ContainsFunc(apps, func(id string) bool { return !slices.Contains(p.covers, id) })
 }
 
@@ -50,6 +67,8 @@ func (p *puppet) Update(_ context.Context, apps []marathon.App) ([]discovery.Ser
 	for _, a := range apps {
 		services = append(services, discovery.Service{App: a.ID})
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return services, nil, p.updates
 }
 

@@ -121,6 +121,9 @@ func (l *Loop) judged(ctx context.Context, j judgement) {
 		r, err = l.goOn(ctx, r)
 	}
 	r.check = nil
+	if r.Reload > 0 || r.Method == MethodFailed {
+		r.Reload = time.Since(c.begin) // with all its tests
+	}
 	if l.filing.dirty { // the files could not follow meanwhile
 		l.armFlush()
 	}

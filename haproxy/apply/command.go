@@ -58,7 +58,7 @@ func NewForeign(cfg Config, f *process.Foreign, sock *runtime.Socket, v haproxy.
 	return l
 }
 
-// Settle blocks until no reload command runs, or ctx is done.
+// Settle blocks until no text is checked and no reload command runs, or ctx is done.
 func (l *Loop) Settle(ctx context.Context) error {
 	done := make(chan struct{})
 	_, err := l.ask(ctx, func(context.Context) (Result, error) {
@@ -80,7 +80,7 @@ func (l *Loop) Settle(ctx context.Context) error {
 
 // settled answers the callers of Settle.
 func (l *Loop) settled() {
-	if l.command.now != nil {
+	if l.command.now != nil || l.checking.now != nil {
 		return
 	}
 	for _, w := range l.command.waiters {

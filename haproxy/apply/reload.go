@@ -38,6 +38,7 @@ func (l *Loop) apply(ctx context.Context, d haproxy.Config) (Result, error) {
 	}
 	l.pending, result.Reasons = reasons, reasons
 	if len(reasons) == 0 {
+		l.checking.approved = haproxy.Config{}
 		l.scheduleAsked()
 		return result, nil
 	}

@@ -255,7 +255,7 @@ func (l *Loop) loadedNow(ctx context.Context, d haproxy.Config) {
 		l.command.now.overtaken = true
 	}
 	l.loaded, l.running = d, d
-	l.command.ahead = false
+	l.command.ahead, l.checking.approved = false, haproxy.Config{}
 	l.pending, l.retry, l.asked, l.down = nil, 0, "", false
 	l.up = time.Now()
 	l.reload.Stop()
