@@ -300,12 +300,10 @@ func (l *Loop) takenBinds(binds []string) (taken []string, err error) {
 	if l.foreign { // which of them are HAProxy's own cannot be told
 		return nil, nil
 	}
-	own := l.process.PIDs()
 	var errs []error
-	for _, b := range binds {
-		var port *process.PortError
-		if err := process.BindTest(b, own...); errors.As(err, &port) {
-			taken = append(taken, b)
+	for i, err := range process.BindTests(binds, l.process.PIDs()...) {
+		if port, ok := errors.AsType[*process.PortError](err); ok {
+			taken = append(taken, binds[i])
 			errs = append(errs, port)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,24 +53,38 @@ func (e *PortError) Unwrap() error { return e.Reason }
 // [Process.PIDs]) do not count. The error is a [*PortError] for the first port that
 // is taken, or wraps [ErrBindAddress]. A port that only HAProxy may be allowed to
 // bind, because it is below 1024, passes.
-func BindTest(addr string, own ...int) error {
+func BindTest(addr string, own ...int) error { return BindTests([]string{addr}, own...)[0] }
+
+// BindTests returns what BindTest says to each of several addresses. What it has to look
+// up for that, all connections of this machine and all files of the processes in own, it
+// looks up once.
+func BindTests(addrs []string, own ...int) []error {
+	l := lookUp(own)
+	out := make([]error, len(addrs))
+	for i, addr := range addrs {
+		out[i] = l.bindTest(addr)
+	}
+	return out
+}
+
+func (l *listeners) bindTest(addr string) error {
 	addrs, err := parseBind(addr)
 	if err != nil {
 		return err
 	}
 	for _, a := range addrs {
-		if err := bindTest(a, own); err != nil {
+		if err := l.try(a); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// bindTest tries one address, first alone and then as HAProxy does it. If only the
+// try tries one address, first alone and then as HAProxy does it. If only the
 // second succeeds, the others share the port (SO_REUSEPORT): one on the very same
 // address would get a part of the connections, one on a more special address, such
 // as a task on its agent's address, keeps its own and is no obstacle.
-func bindTest(a netip.AddrPort, own []int) error {
+func (l *listeners) try(a netip.AddrPort) error {
 	err := tryBind(a, false)
 	switch {
 	case err == nil, errors.Is(err, unix.EACCES):
@@ -78,7 +93,7 @@ func bindTest(a netip.AddrPort, own []int) error {
 		return &PortError{Addr: a, Reason: err}
 	}
 	shared := tryBind(a, true) == nil
-	if holders, foreign := foreignListeners(a, own, shared); foreign {
+	if holders, foreign := l.foreign(a, shared); foreign {
 		return &PortError{Addr: a, Holders: holders, Reason: err}
 	}
 	return nil
@@ -142,20 +157,43 @@ func tryBind(addr netip.AddrPort, shared bool) error {
 	return unix.Bind(fd, sockaddr)
 }
 
-// foreignListeners names the processes that listen on an address and are not own.
-// foreign is false when all listeners belong to own processes. A port that is bound
-// without a listener, by an outgoing connection, is foreign. exact counts only
-// listeners on the very same address.
-func foreignListeners(addr netip.AddrPort, own []int, exact bool) (holders []string, foreign bool) {
-	sockets := listenersOn(addr, exact)
+// listeners are the listening sockets of this machine, and which of them belong to known
+// processes. Both are found out when they are first asked for.
+type listeners struct {
+	all  func() []listener
+	ours func() map[string]bool // by inode
+}
+
+// listener is one listening socket.
+type listener struct {
+	addr  netip.AddrPort
+	inode string
+}
+
+func lookUp(own []int) *listeners {
+	return &listeners{
+		all: sync.OnceValue(readListeners),
+		ours: sync.OnceValue(func() map[string]bool {
+			out := map[string]bool{}
+			for _, pid := range own {
+				for _, s := range socketsOf(pid) {
+					out[s] = true
+				}
+			}
+			return out
+		}),
+	}
+}
+
+// foreign names the processes that listen on an address and are not ours. is is false
+// when all listeners belong to ours. A port that is bound without a listener, by an
+// outgoing connection, is foreign. exact counts only listeners on the very same address.
+func (l *listeners) foreign(addr netip.AddrPort, exact bool) (holders []string, is bool) {
+	sockets := inTheWay(l.all(), addr, exact)
 	if len(sockets) == 0 {
 		return nil, !exact
 	}
-	for _, pid := range own {
-		for _, s := range socketsOf(pid) {
-			sockets = slices.DeleteFunc(sockets, func(l string) bool { return l == s })
-		}
-	}
+	sockets = slices.DeleteFunc(sockets, func(s string) bool { return l.ours()[s] })
 	if len(sockets) == 0 {
 		return nil, false
 	}
@@ -195,37 +233,44 @@ func socketsOf(pid int) []string {
 	return out
 }
 
-// listenersOn returns the inodes of the listening sockets that keep an address from
-// being bound: same port, and the same address or, unless exact, either of them any
-// address.
-func listenersOn(addr netip.AddrPort, exact bool) []string {
+// inTheWay returns the inodes of the listeners that keep an address from being bound:
+// same port, and the same address or, unless exact, either of them any address.
+func inTheWay(all []listener, addr netip.AddrPort, exact bool) []string {
 	var out []string
+	for _, l := range all {
+		anyAddress := !exact && (l.addr.Addr().IsUnspecified() || addr.Addr().IsUnspecified())
+		if l.addr.Port() == addr.Port() && (anyAddress || l.addr.Addr().Unmap() == addr.Addr().Unmap()) {
+			out = append(out, l.inode)
+		}
+	}
+	return out
+}
+
+// readListeners reads the listeners of this machine. The kernel's tables have a line for
+// each connection, too, so that takes a while on a busy machine.
+func readListeners() []listener {
+	var out []listener
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		b, err := os.ReadFile(table)
 		if err != nil {
 			continue // no IPv6 on this machine
 		}
-		out = append(out, parseListeners(string(b), addr, exact)...)
+		out = append(out, parseListeners(string(b))...)
 	}
 	return out
 }
 
 // parseListeners reads /proc/net/tcp or tcp6 (proc(5)).
-func parseListeners(table string, addr netip.AddrPort, exact bool) []string {
+func parseListeners(table string) []listener {
 	const local, state, inode, listening = 1, 3, 9, "0A"
-	var out []string
+	var out []listener
 	for line := range strings.Lines(table) {
 		f := strings.Fields(line)
 		if len(f) <= inode || f[state] != listening {
 			continue
 		}
-		l, ok := parseKernelAddr(f[local])
-		if !ok || l.Port() != addr.Port() {
-			continue
-		}
-		anyAddress := !exact && (l.Addr().IsUnspecified() || addr.Addr().IsUnspecified())
-		if anyAddress || l.Addr().Unmap() == addr.Addr().Unmap() {
-			out = append(out, f[inode])
+		if addr, ok := parseKernelAddr(f[local]); ok {
+			out = append(out, listener{addr, f[inode]})
 		}
 	}
 	return out
