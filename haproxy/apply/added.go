@@ -31,6 +31,7 @@ func (l *Loop) noteAdded(steps []haproxy.Step) {
 	if b.Len() == 0 {
 		return
 	}
+	l.before("note " + l.addedFile())
 	if err := appendNote(l.addedFile(), b.String()); err != nil {
 		l.log.Warn("servers to add not noted", zap.Error(err))
 	}
@@ -56,6 +57,7 @@ func (l *Loop) shelveAdded() {
 		return
 	}
 	if err == nil {
+		l.before("shelve " + l.shelvedFile())
 		err = appendNote(l.shelvedFile(), string(text))
 	}
 	if err != nil {
@@ -75,6 +77,7 @@ func (l *Loop) forgetAdded() {
 }
 
 func (l *Loop) remove(note string) {
+	l.before("remove " + note)
 	if err := os.Remove(note); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.log.Warn("note of added servers not removed", zap.Error(err))
 	}

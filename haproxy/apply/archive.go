@@ -67,6 +67,7 @@ func (l *Loop) keepRefused(text string) {
 
 // archiveAs archives a text. That it cannot be archived stops nothing.
 func (l *Loop) archiveAs(a archive, name, text string) {
+	l.before("write " + a.path(name, 1))
 	if err := a.add(name, text); err != nil {
 		l.log.Warn("earlier version not archived", zap.Error(err))
 	}

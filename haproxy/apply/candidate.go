@@ -24,6 +24,7 @@ func (l *Loop) writeCandidate(d haproxy.Config) (path string, remove func(), err
 	var written []string
 	remove = func() {
 		for _, p := range written {
+			l.before("remove " + p)
 			if removeErr := os.Remove(p); removeErr != nil {
 				l.log.Warn("checked file not removed", zap.Error(removeErr))
 			}
@@ -35,14 +36,14 @@ func (l *Loop) writeCandidate(d haproxy.Config) (path string, remove func(), err
 			continue
 		}
 		candidate := l.beside(f.Name) + candidateSuffix
-		if err = replace(candidate, []byte(f.Text), fileMode); err != nil {
+		if err = l.replace(candidate, []byte(f.Text), fileMode); err != nil {
 			return "", remove, err
 		}
 		written = append(written, candidate)
 		text = haproxy.WithSuffix(text, filepath.Dir(l.cfg.File)+"/"+f.Name, candidateSuffix)
 	}
 	path = l.cfg.File + candidateSuffix
-	if err = replace(path, []byte(text), fileMode); err != nil {
+	if err = l.replace(path, []byte(text), fileMode); err != nil {
 		return "", remove, err
 	}
 	written = append(written, path)
@@ -53,23 +54,62 @@ func (l *Loop) writeCandidate(d haproxy.Config) (path string, remove func(), err
 // temporary files beside the ones that were to be replaced (D45).
 func (l *Loop) sweep() {
 	targets := []string{l.cfg.File, l.loadedFile()}
+	if l.cfg.ServerStateFile != "" {
+		targets = append(targets, l.cfg.ServerStateFile)
+	}
+	for _, t := range targets {
+		l.removeLeft(around(t))
+	}
+	l.removeLeft(slices.Concat(hidden(l.loadedFiles()), hidden(l.archiveDir())))
 	loaded, err := l.readLoaded()
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.log.Warn("leftovers not looked for", zap.Error(err))
 	}
-	for _, f := range loaded.Files {
-		targets = append(targets, l.beside(f.Name), filepath.Join(l.loadedFiles(), f.Name))
-	}
-	for _, t := range targets {
-		for _, path := range slices.Concat(temporaries(t), temporaries(t+candidateSuffix), []string{t + candidateSuffix}) {
-			if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-				continue
-			}
-			if err := os.Remove(path); err != nil {
-				l.log.Warn("leftover not removed", zap.Error(err))
-			}
+	l.sweepFiles(loaded.Files)
+}
+
+// sweepFiles is sweep for files of a configuration that it has not been done for.
+func (l *Loop) sweepFiles(files []haproxy.File) {
+	for _, f := range files {
+		if !l.swept[f.Name] {
+			l.swept[f.Name] = true
+			l.removeLeft(around(l.beside(f.Name)))
 		}
 	}
+}
+
+func (l *Loop) removeLeft(paths []string) {
+	for _, path := range paths {
+		if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		l.before("remove " + path)
+		if err := os.Remove(path); err != nil {
+			l.log.Warn("leftover not removed", zap.Error(err))
+		}
+	}
+}
+
+// around returns what may have been left beside a file.
+func around(path string) []string {
+	candidate := path + candidateSuffix
+	return slices.Concat(temporaries(path), temporaries(candidate), []string{candidate})
+}
+
+// hidden returns the hidden files of a folder that is mlb's alone, where no file that is
+// to stay has such a name.
+func hidden(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			out = append(out, filepath.Join(dir, e.Name()))
+		}
+	}
+	return out
 }
 
 // temporaries returns the files that replacing one has left: its name, hidden, with a

@@ -54,20 +54,20 @@ func (l *Loop) writeFiles(d haproxy.Config) (previous []replaced, err error) {
 // of the loop.
 func (l *Loop) store(d haproxy.Config) (previous []replaced, err error) {
 	for _, f := range d.Files {
-		if previous, err = write(previous, l.beside(f.Name), f.Text); err != nil {
+		if previous, err = l.write(previous, l.beside(f.Name), f.Text); err != nil {
 			return previous, err
 		}
 	}
-	return write(previous, l.cfg.File, d.Text())
+	return l.write(previous, l.cfg.File, d.Text())
 }
 
 // write replaces one file if its text is another, and notes what it was.
-func write(previous []replaced, path, text string) ([]replaced, error) {
+func (l *Loop) write(previous []replaced, path, text string) ([]replaced, error) {
 	was := replaced{path, readText(path)}
 	if was.text != nil && *was.text == text {
 		return previous, nil
 	}
-	if err := replace(path, []byte(text), fileMode); err != nil {
+	if err := l.replace(path, []byte(text), fileMode); err != nil {
 		return previous, err
 	}
 	return append(previous, was), nil
@@ -78,9 +78,10 @@ func (l *Loop) restore(previous []replaced) {
 	for _, p := range slices.Backward(previous) {
 		var err error
 		if p.text == nil {
+			l.before("remove " + p.path)
 			err = os.Remove(p.path)
 		} else {
-			err = replace(p.path, []byte(*p.text), fileMode)
+			err = l.replace(p.path, []byte(*p.text), fileMode)
 		}
 		if err != nil {
 			l.log.Error("previous file not restored", zap.Error(err))
@@ -135,18 +136,19 @@ func (l *Loop) writeLoaded(d haproxy.Config) error {
 		}
 	}
 	for _, f := range d.Files {
-		if err := replace(filepath.Join(l.loadedFiles(), f.Name), []byte(f.Text), 0o600); err != nil {
+		if err := l.replace(filepath.Join(l.loadedFiles(), f.Name), []byte(f.Text), 0o600); err != nil {
 			return err
 		}
 	}
 	for _, e := range kept {
 		if !slices.ContainsFunc(d.Files, func(f haproxy.File) bool { return f.Name == e.Name() }) {
+			l.before("remove " + filepath.Join(l.loadedFiles(), e.Name()))
 			if err := os.Remove(filepath.Join(l.loadedFiles(), e.Name())); err != nil {
 				return fmt.Errorf("remove kept file: %w", err)
 			}
 		}
 	}
-	return replace(l.loadedFile(), []byte(d.Text()), 0o600)
+	return l.replace(l.loadedFile(), []byte(d.Text()), 0o600)
 }
 
 // readLoaded reads what HAProxy was last started with.
@@ -162,6 +164,9 @@ func (l *Loop) readLoaded() (haproxy.Config, error) {
 	}
 	var files []haproxy.File
 	for _, e := range kept {
+		if strings.HasPrefix(e.Name(), ".") { // its writer was killed
+			continue
+		}
 		b, err := os.ReadFile(filepath.Join(l.loadedFiles(), e.Name()))
 		if err != nil {
 			return d, fmt.Errorf("read loaded files: %w", err)

@@ -16,6 +16,12 @@ const fileMode fs.FileMode = 0o640
 // ErrNotRegular is returned for a path that is a link or no regular file (D45).
 var ErrNotRegular = errors.New("not a regular file")
 
+// replace is the function of this name, as a step.
+func (l *Loop) replace(path string, text []byte, mode fs.FileMode) error {
+	l.before("write " + path)
+	return replace(path, text, mode)
+}
+
 // replace writes a file so that it is complete or as before, also after a power
 // failure: temporary file in the same folder, sync, rename, sync of the folder.
 // The mode of an old file is kept.

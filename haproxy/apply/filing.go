@@ -12,6 +12,9 @@ import (
 // waits for a disk.
 type filing struct {
 	dirty bool // the files are behind
+	// unsure says that an mlb that was killed may have left files or notes behind what
+	// HAProxy runs.
+	unsure bool
 	// busy says that the files are being written; done then has the outcome.
 	busy  bool
 	done  chan filed

@@ -116,7 +116,7 @@ func (t *leaving) commands(st haproxy.Step) []string {
 // may be known from the note of added servers; else server has but a name.
 func (l *Loop) leave(ctx context.Context, s runtime.ServerState, server haproxy.Server) {
 	st := haproxy.Step{Kind: haproxy.RemoveServer, Backend: s.Backend, Server: server}
-	if _, err := l.socket.Execute(ctx, st.Commands()); err != nil {
+	if _, err := l.execute(ctx, st.Commands()); err != nil {
 		l.log.Warn("server not taken out of rotation", zap.String("backend", s.Backend), zap.String("server", s.Name), zap.Error(err))
 	}
 	l.leaving.add(s.Backend, server)
@@ -143,7 +143,7 @@ func (l *Loop) removeLeaving(ctx context.Context) {
 		}
 		commands = append(commands, haproxy.DeleteCommand(d.backend, d.server.Name))
 	}
-	answers, err := l.socket.Execute(ctx, commands)
+	answers, err := l.execute(ctx, commands)
 	if err != nil {
 		l.log.Warn("leaving servers not deleted", zap.Error(err))
 	}

@@ -137,6 +137,9 @@ type Loop struct {
 	version haproxy.Version
 	log     *zap.Logger
 	metrics *Metrics
+	// before is called with what is about to be done, right before each step after
+	// which files or HAProxy are no more what they were. Tests end the process there.
+	before func(step string)
 
 	requests chan request
 	reloads  chan string
@@ -157,6 +160,7 @@ type Loop struct {
 	refusedAt time.Time
 
 	filing   filing
+	swept    map[string]bool // files beside the configuration that have no leftovers
 	checking checking
 
 	reload   *time.Timer   // the next attempt to reload or start
@@ -203,6 +207,7 @@ func newLoop(cfg Config, s supervisor, closeIt func() error, sock *runtime.Socke
 	cfg.DriftInterval = cmp.Or(cfg.DriftInterval, driftInterval)
 	return &Loop{
 		cfg: cfg, process: s, close: closeIt, socket: sock, version: v, log: log, metrics: m,
+		before: func(string) {}, swept: map[string]bool{},
 		requests: make(chan request), reloads: make(chan string, 1), ended: make(chan struct{}),
 		reload: stopped(), filing: newFiling(), drift: stopped(), leaving: newLeaving(), arriving: newArriving(),
 		command: commanding{ended: make(chan error, 1)}, checking: checking{ended: make(chan judgement, 1)},

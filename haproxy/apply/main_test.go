@@ -29,6 +29,7 @@ import (
 const (
 	helperArgument  = "apply-and-die"
 	foreignArgument = "apply-and-be-killed"
+	stepArgument    = "apply-and-die-at-a-step" // see dieAtStep
 )
 
 func TestMain(m *testing.M) {
@@ -42,6 +43,13 @@ func TestMain(m *testing.M) {
 	if len(os.Args) == 6 && os.Args[1] == foreignArgument {
 		dieByCommand(os.Args[2], os.Args[3], os.Args[4], os.Args[5])
 		os.Exit(1)
+	}
+	if len(os.Args) == 6 && os.Args[1] == stepArgument {
+		if err := dieAtStep(os.Args[2], os.Args[3], os.Args[4], os.Args[5]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -215,23 +223,32 @@ func target(t *testing.T, name string) string {
 func targetAt(t *testing.T, name string, l net.Listener) string {
 	t.Helper()
 	var all sync.WaitGroup
-	conns := make(chan net.Conn, 1000)
+	var mu sync.Mutex // guards open, which the cleanup reads
+	open := map[net.Conn]bool{}
 	all.Go(func() {
-		defer close(conns)
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			conns <- c
-			all.Go(func() { echo(c, name) })
+			mu.Lock()
+			open[c] = true
+			mu.Unlock()
+			all.Go(func() {
+				echo(c, name)
+				mu.Lock()
+				delete(open, c)
+				mu.Unlock()
+			})
 		}
 	})
 	t.Cleanup(func() {
 		_ = l.Close()
-		for c := range conns {
+		mu.Lock()
+		for c := range open {
 			_ = c.Close()
 		}
+		mu.Unlock()
 		all.Wait()
 	})
 	return name + " " + l.Addr().String()

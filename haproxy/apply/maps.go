@@ -42,9 +42,10 @@ func (l *Loop) changeMap(ctx context.Context, st haproxy.MapStep) (*haproxy.MapS
 			return nil, err
 		}
 	}
-	if _, err := l.socket.Execute(ctx, commands); err != nil {
+	if _, err := l.execute(ctx, commands); err != nil {
 		l.log.Warn("runtime commands not completed", zap.Error(err))
 	}
+	l.before("read a map back")
 	has, err := l.socket.Map(ctx, l.beside(st.File))
 	if err != nil {
 		return nil, err

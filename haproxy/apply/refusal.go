@@ -63,6 +63,7 @@ func (l *Loop) judge(ctx context.Context, d haproxy.Config) ([]Refusal, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.before("check")
 	err = process.Check(ctx, l.cfg.Binary, candidate)
 	refusal, ok := errors.AsType[*process.CheckError](err)
 	if !ok {

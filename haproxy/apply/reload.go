@@ -20,8 +20,13 @@ func (l *Loop) apply(ctx context.Context, d haproxy.Config) (Result, error) {
 		return Result{Method: MethodFailed}, err
 	}
 	l.desired = d
+	l.sweepFiles(d.Files)
 	if !l.process.Running() {
 		return l.bringUp(ctx)
+	}
+	if l.filing.unsure {
+		l.filing.unsure = false
+		l.flushLater()
 	}
 	plan := haproxy.Diff(l.running, d, l.version)
 	plan.Steps = l.admit(ctx, plan.Steps)
@@ -157,7 +162,9 @@ func (l *Loop) tryCommit(ctx context.Context, d haproxy.Config, result Result) (
 func (l *Loop) reloadProcess(ctx context.Context) (runtime.ReloadResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, reloadLimit)
 	defer cancel()
+	l.before("reload")
 	loaded, err := l.process.Reload(ctx)
+	l.before("go on after the reload")
 	switch {
 	case err == nil:
 		return loaded, nil

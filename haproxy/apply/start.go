@@ -45,6 +45,7 @@ func (l *Loop) adopt(ctx context.Context) error {
 			l.log.Warn("haproxy adopted, with a problem beside it", zap.Error(err))
 		}
 		l.up = time.Now()
+		l.filing.unsure = true
 		l.learn(work)
 		return nil
 	}
@@ -162,7 +163,9 @@ func (l *Loop) startDesired(ctx context.Context) (Result, error) {
 // is adopted and loads the file. Notes about HAProxy that cannot be written do not
 // make a start fail.
 func (l *Loop) start(ctx context.Context) error {
+	l.before("start")
 	err := l.process.Start(ctx)
+	l.before("go on after the start")
 	switch {
 	case err == nil:
 		return nil

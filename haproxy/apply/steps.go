@@ -36,12 +36,13 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 		return reasons
 	}
 	l.noteAdded(doable)
-	answers, err := l.socket.Execute(ctx, commands)
+	answers, err := l.execute(ctx, commands)
 	if err != nil {
 		l.log.Warn("runtime commands not completed", zap.Error(err))
 	} else if refused := runtime.Refused(answers); refused != nil {
 		l.log.Debug("runtime commands refused", zap.Error(refused))
 	}
+	l.before("read servers back")
 	states, err := l.socket.Servers(ctx, backends...)
 	if err != nil {
 		return append(reasons, haproxy.Reason{Code: reasonUnconfirmed, Detail: err.Error()})
@@ -62,6 +63,12 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 	}
 	l.running = l.running.Toward(l.desired, confirmed, l.version)
 	return reasons
+}
+
+// execute runs commands in HAProxy.
+func (l *Loop) execute(ctx context.Context, commands []string) ([]runtime.Answer, error) {
+	l.before("execute")
+	return l.socket.Execute(ctx, commands)
 }
 
 // took counts a confirmed step and keeps the table of leaving servers.
