@@ -65,7 +65,7 @@ func dieAtStep(dir, binary, orderFile, nth string) error {
 	apply.Before(l, func(step string) {
 		switch now := steps.Add(1); {
 		case now == n:
-			fmt.Println(step)
+			_, _ = fmt.Fprintln(os.Stdout, step)
 			if path, ok := strings.CutPrefix(step, "write "); ok {
 				halfWrite(path)
 			}
@@ -128,7 +128,7 @@ func (r *rig) dieAt(t *testing.T, d haproxy.Config, n int) string {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "order")
-	if err := os.WriteFile(file, b, 0o600); err != nil {
+	if err = os.WriteFile(file, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	out, err := exec.CommandContext(t.Context(), os.Args[0], stepArgument, r.dir, r.binary, file, strconv.Itoa(n)).CombinedOutput()

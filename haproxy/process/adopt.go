@@ -23,7 +23,8 @@ const (
 // Adopt takes over the HAProxy that answers at the master socket, if there is one,
 // and reports whether there is. A master that is known to live, from a record that
 // an earlier Process left, is given ten seconds to answer; then the error wraps
-// [ErrHung], and Start would end that HAProxy. [ErrLocked] is worth a retry.
+// [ErrHung], and Start would end that HAProxy. One that has lost its socket makes
+// another; if it cannot, the error wraps [ErrSocketPlace]. [ErrLocked] is worth a retry.
 func (p *Process) Adopt(ctx context.Context) (bool, error) {
 	if p.Running() {
 		return true, nil
@@ -57,7 +58,12 @@ func (p *Process) findMaster(ctx context.Context) (identity, error) {
 			return id, nil
 		}
 		// A master that loads its configuration refuses connections.
-		known := len(recorded) > 0 && len(stillThere(recorded[:1])) > 0
+		known := len(recorded) > 0 && len(p.stillThere(recorded[:1])) > 0
+		if known {
+			if reviveErr := p.revive(ctx, recorded[0]); reviveErr != nil {
+				return identity{}, reviveErr
+			}
+		}
 		if !listens(err) && !known && ctx.Err() == nil {
 			return identity{}, nil
 		}

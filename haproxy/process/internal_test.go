@@ -122,7 +122,7 @@ func TestRecord(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(identity{})); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]identity{self}, stillThere(got), cmp.AllowUnexported(identity{})); diff != "" {
+	if diff := cmp.Diff([]identity{self}, new(Process).stillThere(got), cmp.AllowUnexported(identity{})); diff != "" {
 		t.Errorf("a process id alone was believed (-want +got):\n%s", diff)
 	}
 	if ids := parseRecord("1 5 init\nx y z\n7\n-3 4 x\n8 9 a b\n"); len(ids) != 1 || ids[0].name != "a b" {

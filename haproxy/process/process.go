@@ -92,8 +92,8 @@ func (p *Process) Socket() *runtime.Socket { return p.socket }
 
 // Reload lets HAProxy load its configuration anew, see [runtime.Socket.Reload]. When
 // the master's socket gives no start-up log (2.6), the result has what HAProxy wrote
-// to its standard error meanwhile. The error wraps [ErrNotRunning] when HAProxy ends
-// over it.
+// to its standard error meanwhile. A master that has lost its socket makes another. The
+// error wraps [ErrNotRunning] when HAProxy ends over it, and [ErrSocketPlace].
 func (p *Process) Reload(ctx context.Context) (runtime.ReloadResult, error) {
 	m := p.current()
 	if m == nil || m.hasExited() {
@@ -111,6 +111,9 @@ func (p *Process) Reload(ctx context.Context) (runtime.ReloadResult, error) {
 	})
 	defer watch.Wait()
 	defer cancel()
+	if err := p.revive(ctx, m.id); err != nil {
+		return runtime.ReloadResult{}, fmt.Errorf("reload: %w", err)
+	}
 	result, err := p.socket.Reload(ctx)
 	if result.Log == "" {
 		result.Log = p.messages.since(mark)
@@ -155,7 +158,7 @@ func (p *Process) PIDs() []int {
 	if err != nil {
 		return nil
 	}
-	return living(stillThere(recorded))
+	return living(p.stillThere(recorded))
 }
 
 // Close ends the supervision and gives up the lock. HAProxy goes on running; another

@@ -40,15 +40,22 @@ func readRecord(path string) ([]identity, error) {
 }
 
 // stillThere returns those of the noted processes that live under the same name. The
-// name is compared because the machine may have been started anew since.
-func stillThere(recorded []identity) []identity {
+// name is compared because the machine may have been started anew since. A script that
+// was noted before it executed HAProxy is told by the socket in its command line.
+func (p *Process) stillThere(recorded []identity) []identity {
 	var out []identity
 	for _, id := range recorded {
-		if now, ok := identify(id.pid); ok && now == id {
+		if now, ok := identify(id.pid); ok && now.start == id.start && (now.name == id.name || p.listensFor(id.pid)) {
 			out = append(out, id)
 		}
 	}
 	return out
+}
+
+// listensFor reports whether the command line of a process is that of our master.
+func (p *Process) listensFor(pid int) bool {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	return err == nil && strings.Contains(string(line), "\x00"+p.masterArgument()+"\x00")
 }
 
 func parseRecord(text string) []identity {

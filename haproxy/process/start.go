@@ -57,6 +57,11 @@ func (p *Process) Start(ctx context.Context) error {
 	if err != nil {
 		return &StartError{Output: p.messages.since(mark), Reason: err}
 	}
+	// Should we end before it answers, our successor has to know it: nothing listens at
+	// its socket yet.
+	if err := p.note(m.id.pid); err != nil {
+		p.log.Warn("haproxy's process not noted", zap.Error(err))
+	}
 	if err := p.awaitAnswer(ctx, m); err != nil {
 		output := p.messages.since(mark)
 		return &StartError{Output: output, Reason: errors.Join(err, p.Stop(context.WithoutCancel(ctx), 0))}
@@ -72,6 +77,14 @@ func (p *Process) clear(ctx context.Context) error {
 	procs, askErr := p.socket.Processes(ctx)
 	if askErr == nil {
 		return fmt.Errorf("%w: process %d", ErrRunning, procs.Master)
+	}
+	if recorded, err := readRecord(p.recordPath()); err == nil && len(recorded) > 0 {
+		switch lost, err := p.lostSocket(recorded[0]); {
+		case err != nil:
+			return err
+		case lost:
+			return fmt.Errorf("%w: process %d, which has lost its socket", ErrRunning, recorded[0].pid)
+		}
 	}
 	if err := p.endLeftovers(); err != nil {
 		return err
@@ -93,7 +106,7 @@ func (p *Process) launch() (*master, error) {
 	}
 	defer stderr.Close() //nolint:errcheck // HAProxy has its own copy
 	// Not CommandContext: HAProxy outlives every context of ours.
-	cmd := exec.Command(p.cfg.Binary, "-W", "-S", p.cfg.MasterSocket+",level,admin,mode,600", "-f", p.cfg.ConfigFile) //nolint:noctx // see above
+	cmd := exec.Command(p.cfg.Binary, "-W", "-S", p.masterArgument(), "-f", p.cfg.ConfigFile) //nolint:noctx // see above
 	cmd.Env = append(childEnvironment(cmd.Environ()), p.cfg.Environ...)
 	cmd.Stdout, cmd.Stderr = p.cfg.Stdout, stderr
 	if p.cfg.Stdout == nil {
@@ -153,6 +166,9 @@ func (p *Process) askWorker(ctx context.Context, patience time.Duration) error {
 	_, err := p.socket.Info(ctx)
 	return err
 }
+
+// masterArgument is what follows -S.
+func (p *Process) masterArgument() string { return p.cfg.MasterSocket + ",level,admin,mode,600" }
 
 // ownSession keeps HAProxy away from the signals of our terminal.
 func ownSession() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true} }

@@ -34,7 +34,7 @@ func (p *Process) Stop(ctx context.Context, grace time.Duration) error {
 	if err != nil {
 		p.log.Warn("record of haproxy's processes is unreadable", zap.Error(err))
 	}
-	ids := stillThere(recorded)
+	ids := p.stillThere(recorded)
 	m := p.current()
 	if m != nil {
 		// The master may not have been recorded yet, or have new children.
@@ -97,7 +97,7 @@ func (p *Process) endLeftovers() error {
 	if err != nil {
 		return err
 	}
-	ids := stillThere(recorded)
+	ids := p.stillThere(recorded)
 	if len(ids) == 0 {
 		return nil
 	}
