@@ -64,17 +64,11 @@ func (t *arriving) clear() {
 
 // arm sets the timer for the next try.
 func (t *arriving) arm() {
-	var next time.Time
+	var dues []time.Time
 	for _, a := range t.servers {
-		if next.IsZero() || a.due.Before(next) {
-			next = a.due
-		}
+		dues = append(dues, a.due)
 	}
-	if next.IsZero() {
-		t.timer.Stop()
-		return
-	}
-	t.timer.Reset(time.Until(next))
+	setTimer(t.timer, dues)
 }
 
 // admit returns steps without those that would put a server into rotation that refuses

@@ -61,17 +61,20 @@ func (t *leaving) clear() {
 
 // arm sets the timer for the next attempt.
 func (t *leaving) arm() {
-	var next time.Time
+	var dues []time.Time
 	for _, d := range t.servers {
-		if next.IsZero() || d.due.Before(next) {
-			next = d.due
-		}
+		dues = append(dues, d.due)
 	}
-	if next.IsZero() {
-		t.timer.Stop()
+	setTimer(t.timer, dues)
+}
+
+// setTimer sets a timer for the first of some times, or stops it if there are none.
+func setTimer(timer *time.Timer, times []time.Time) {
+	if len(times) == 0 {
+		timer.Stop()
 		return
 	}
-	t.timer.Reset(time.Until(next))
+	timer.Reset(time.Until(slices.MinFunc(times, time.Time.Compare)))
 }
 
 // adjust fits a step to the servers that are still there: an id that one of them
