@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 )
@@ -58,6 +59,18 @@ type Answer struct {
 // those after it were not sent. Nothing is sent when any command is one that
 // [Validate] refuses.
 func (s *Socket) Execute(ctx context.Context, commands []string) ([]Answer, error) {
+	return s.execute(ctx, commands, noSecond)
+}
+
+// ask is Execute for questions whose answers may be long. A question that is not answered
+// soon is asked a second time beside the first: the master of 2.6 and 3.0 sometimes
+// forgets the rest of a line after an answer that does not fit the kernel's buffer, about
+// 200 kB, and the answer never ends.
+func (s *Socket) ask(ctx context.Context, questions []string) ([]Answer, error) {
+	return s.execute(ctx, questions, secondAfter)
+}
+
+func (s *Socket) execute(ctx context.Context, commands []string, second time.Duration) ([]Answer, error) {
 	for _, c := range commands {
 		if err := Validate(c); err != nil {
 			return nil, err
@@ -65,7 +78,7 @@ func (s *Socket) Execute(ctx context.Context, commands []string) ([]Answer, erro
 	}
 	answers := make([]Answer, 0, len(commands))
 	for _, batch := range s.batches(commands) {
-		text, err := s.toWorker(ctx, s.line(batch))
+		text, err := s.toWorker(ctx, s.line(batch), second)
 		if err != nil {
 			return answers, fmt.Errorf("execute %s: %w", describe(batch), err)
 		}
@@ -81,9 +94,9 @@ func (s *Socket) Execute(ctx context.Context, commands []string) ([]Answer, erro
 	return answers, nil
 }
 
-// query runs one command and returns its answer, or a [*CommandError].
-func (s *Socket) query(ctx context.Context, command string) (string, error) {
-	answers, err := s.Execute(ctx, []string{command})
+// query asks one question and returns its answer, or a [*CommandError].
+func (s *Socket) query(ctx context.Context, question string) (string, error) {
+	answers, err := s.ask(ctx, []string{question})
 	if err != nil {
 		return "", err
 	}

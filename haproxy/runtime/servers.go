@@ -132,7 +132,7 @@ func (s *Socket) Servers(ctx context.Context, backends ...string) ([]ServerState
 	if len(commands) == 0 {
 		commands = append(commands, "show servers state")
 	}
-	answers, err := s.Execute(ctx, commands)
+	answers, err := s.ask(ctx, commands)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,14 @@ const CallTimeout = 5 * time.Second
 // cannot be changed.
 const libraryTimeout = 30 * time.Second
 
+const (
+	// secondAfter is how long a question goes unanswered before it is asked again.
+	secondAfter = time.Second
+	// noSecond is for what must not be done twice, or would not help: a master takes
+	// ten connections only, and one that hangs keeps its own for libraryTimeout.
+	noSecond = 2 * CallTimeout
+)
+
 // ErrTimeout says that HAProxy accepted a call but did not answer in time. The
 // commands may still be carried out later.
 var ErrTimeout = errors.New("haproxy does not answer")
@@ -66,11 +74,11 @@ func (s *Socket) workerPrefix() string {
 // toWorker sends a line of commands and returns everything answered. The library
 // puts "set severity-output number" in front, which the master of 2.6 answers
 // with its help text: whatever precedes the first known answer is of no interest.
-func (s *Socket) toWorker(ctx context.Context, line string) (string, error) {
+func (s *Socket) toWorker(ctx context.Context, line string, second time.Duration) (string, error) {
 	if s.master {
 		line += ";quit" // the master keeps the connection open otherwise
 	}
-	return s.call(ctx, CallTimeout, func(c *native.SingleRuntime) (string, error) { return c.ExecuteRaw(line) })
+	return s.call(ctx, CallTimeout, second, func(c *native.SingleRuntime) (string, error) { return c.ExecuteRaw(line) })
 }
 
 // toMaster sends one command of the master itself.
@@ -78,13 +86,14 @@ func (s *Socket) toMaster(ctx context.Context, command string, limit time.Durati
 	if !s.master {
 		return "", fmt.Errorf("command %q on %s: %w", command, s.path, ErrNoMaster)
 	}
-	return s.call(ctx, limit, func(c *native.SingleRuntime) (string, error) { return c.ExecuteMaster(command) })
+	return s.call(ctx, limit, noSecond+limit, func(c *native.SingleRuntime) (string, error) { return c.ExecuteMaster(command) })
 }
 
 // call runs one exchange and gives it up when limit has passed or ctx ends. The
 // library knows neither contexts nor our limit, so an exchange that was given up
-// goes on until the library's own deadline and then ends by itself.
-func (s *Socket) call(ctx context.Context, limit time.Duration, do func(*native.SingleRuntime) (string, error)) (string, error) {
+// goes on until the library's own deadline and then ends by itself. An exchange that has
+// not ended after second is begun once more, and the first to end counts.
+func (s *Socket) call(ctx context.Context, limit, second time.Duration, do func(*native.SingleRuntime) (string, error)) (string, error) {
 	type result struct {
 		text string
 		err  error
@@ -92,8 +101,8 @@ func (s *Socket) call(ctx context.Context, limit time.Duration, do func(*native.
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("call %s: %w", s.path, err)
 	}
-	done := make(chan result, 1)
-	go func() {
+	done := make(chan result, 2)
+	exchange := func() {
 		// A client for each call: the library locks one client for the whole
 		// exchange, and a hung exchange must not block the next.
 		var c native.SingleRuntime
@@ -103,18 +112,24 @@ func (s *Socket) call(ctx context.Context, limit time.Duration, do func(*native.
 		}
 		text, err := do(&c)
 		done <- result{text, err}
-	}()
-	timer := time.NewTimer(limit)
+	}
+	go exchange()
+	timer, again := time.NewTimer(limit), time.NewTimer(second)
 	defer timer.Stop()
-	select {
-	case r := <-done:
-		if r.err != nil {
-			return "", fmt.Errorf("call %s: %w", s.path, r.err)
+	defer again.Stop()
+	for {
+		select {
+		case r := <-done:
+			if r.err != nil {
+				return "", fmt.Errorf("call %s: %w", s.path, r.err)
+			}
+			return r.text, nil
+		case <-again.C:
+			go exchange()
+		case <-timer.C:
+			return "", fmt.Errorf("call %s: %w within %s", s.path, ErrTimeout, limit)
+		case <-ctx.Done():
+			return "", fmt.Errorf("call %s: %w", s.path, ctx.Err())
 		}
-		return r.text, nil
-	case <-timer.C:
-		return "", fmt.Errorf("call %s: %w within %s", s.path, ErrTimeout, limit)
-	case <-ctx.Done():
-		return "", fmt.Errorf("call %s: %w", s.path, ctx.Err())
 	}
 }

@@ -106,11 +106,14 @@ type Info struct {
 
 // Info asks the worker about itself.
 func (s *Socket) Info(ctx context.Context) (Info, error) {
-	text, err := s.query(ctx, "show info")
+	answers, err := s.Execute(ctx, []string{"show info"})
+	if err == nil {
+		err = answers[0].Err()
+	}
 	if err != nil {
 		return Info{}, err
 	}
-	return parseInfo(text)
+	return parseInfo(answers[0].Text)
 }
 
 // OldWorkerInfo asks the worker with the given process id, also one that a reload

@@ -9,7 +9,7 @@ import (
 // server-state-file) with the servers that keep wants. HAProxy's answer is used line
 // by line. Errors are those of Servers.
 func (s *Socket) StateFile(ctx context.Context, keep func(ServerState) bool) (string, error) {
-	answers, err := s.Execute(ctx, []string{"show servers state"})
+	answers, err := s.ask(ctx, []string{"show servers state"})
 	if err != nil {
 		return "", err
 	}
