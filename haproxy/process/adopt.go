@@ -59,7 +59,7 @@ func (p *Process) findMaster(ctx context.Context) (identity, error) {
 		}
 		// A master that loads its configuration refuses connections.
 		known := len(recorded) > 0 && len(p.stillThere(recorded[:1])) > 0
-		if known {
+		if known && answered(recorded) {
 			if reviveErr := p.revive(ctx, recorded[0]); reviveErr != nil {
 				return identity{}, reviveErr
 			}

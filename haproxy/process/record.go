@@ -26,6 +26,10 @@ func writeRecord(path string, ids []identity) error {
 	return nil
 }
 
+// answered reports whether a noted master has ever answered: it is noted without workers
+// until then.
+func answered(recorded []identity) bool { return len(recorded) > 1 }
+
 // readRecord returns the noted processes, the master first, whether they live or not.
 // No file means none; a line that makes no sense is left out.
 func readRecord(path string) ([]identity, error) {

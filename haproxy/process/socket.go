@@ -18,15 +18,15 @@ import (
 // serves on, but nothing can be changed until somebody has put that right.
 var ErrSocketPlace = errors.New("haproxy lives but has lost its master socket, and there is no place for another")
 
-// lostSocket reports whether a living master has lost its socket. It returns
-// [ErrSocketPlace] if it could not make another either, and then must not be asked to:
-// HAProxy ends when it loads its configuration and cannot bind that socket.
+// lostSocket reports whether a living master that has answered once has lost its socket.
+// It returns [ErrSocketPlace] if it could not make another either, and then must not be
+// asked to: HAProxy ends when it loads its configuration and cannot bind that socket.
 func (p *Process) lostSocket(id identity) (bool, error) {
 	info, err := os.Lstat(p.cfg.MasterSocket)
 	switch {
 	case err == nil && info.Mode().Type() == fs.ModeSocket:
 		return false, nil
-	case !id.alive() || len(family(id.pid)) < 2: // without a worker it may be that it has none yet
+	case !id.alive():
 		return false, nil
 	case err == nil:
 		return true, fmt.Errorf("%w: remove %s, which is no socket", ErrSocketPlace, p.cfg.MasterSocket)
@@ -43,8 +43,9 @@ func (p *Process) lostSocket(id identity) (bool, error) {
 	return true, nil
 }
 
-// revive gives a master another socket if it has lost its own: it makes one when it
-// loads its configuration, and a signal is the only way left to ask for that.
+// revive gives a master that has answered another socket if it has lost its own: it makes
+// one when it loads its configuration, and a signal is the only way left to ask for that.
+// A master that starts would end of it.
 func (p *Process) revive(ctx context.Context, id identity) error {
 	lost, err := p.lostSocket(id)
 	if err != nil || !lost {

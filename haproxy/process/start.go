@@ -59,7 +59,7 @@ func (p *Process) Start(ctx context.Context) error {
 	}
 	// Should we end before it answers, our successor has to know it: nothing listens at
 	// its socket yet.
-	if err := p.note(m.id.pid); err != nil {
+	if err := writeRecord(p.recordPath(), []identity{m.id}); err != nil {
 		p.log.Warn("haproxy's process not noted", zap.Error(err))
 	}
 	if err := p.awaitAnswer(ctx, m); err != nil {
@@ -78,7 +78,7 @@ func (p *Process) clear(ctx context.Context) error {
 	if askErr == nil {
 		return fmt.Errorf("%w: process %d", ErrRunning, procs.Master)
 	}
-	if recorded, err := readRecord(p.recordPath()); err == nil && len(recorded) > 0 {
+	if recorded, err := readRecord(p.recordPath()); err == nil && answered(recorded) {
 		switch lost, err := p.lostSocket(recorded[0]); {
 		case err != nil:
 			return err
