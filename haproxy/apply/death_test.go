@@ -147,6 +147,9 @@ func (r *rig) leftovers(t *testing.T) []string {
 	t.Helper()
 	var out []string
 	err := filepath.WalkDir(r.dir, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // gone meanwhile
+		}
 		name := filepath.Base(path)
 		if strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".candidate") || strings.HasPrefix(name, "added.") {
 			out = append(out, path)
@@ -317,13 +320,19 @@ type state struct {
 func (r *rig) reaches(t *testing.T, what string, s state) {
 	t.Helper()
 	haproxytest.Eventually(t, what+": everything is as wanted", func() bool { return settled(r.Loop, r.dir, s.config) })
+	r.shows(t, what, s)
+	// The archive is written last.
+	haproxytest.Eventually(t, what+": nothing is left", func() bool { return len(r.leftovers(t)) == 0 })
+}
+
+// shows waits until HAProxy has what a state says, and nothing else.
+func (r *rig) shows(t *testing.T, what string, s state) {
+	t.Helper()
+	haproxytest.Eventually(t, what+": it is settled", func() bool { now := r.Status(); return now.InSync && now.Leaving == 0 })
 	if diff := cmp.Diff(s.has, r.servers(t)); diff != "" {
 		t.Errorf("%s: servers (-want +got):\n%s", what, diff)
 	}
 	if diff := cmp.Diff(s.entries, r.entries(t, "hosts.map")); diff != "" {
 		t.Errorf("%s: entries (-want +got):\n%s", what, diff)
-	}
-	if left := r.leftovers(t); len(left) > 0 {
-		t.Errorf("%s: left %q", what, left)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"mlb/haproxy"
 	"mlb/haproxy/apply"
 	"mlb/haproxy/process"
+	"mlb/haproxy/runtime"
 	"mlb/test/haproxytest"
 )
 
@@ -58,11 +59,13 @@ func TestMain(m *testing.M) {
 type rig struct {
 	*apply.Loop
 	dir, file, bind string
-	process         *process.Process
-	again           *atomic.Int32
-	stdout          *os.File
-	binary          string
-	end             func() error
+	// between is another path to the master's socket, on which commands are sent.
+	between string
+	process *process.Process
+	again   *atomic.Int32
+	stdout  *os.File
+	binary  string
+	end     func() error
 }
 
 // newRig makes a rig whose loop does not run yet.
@@ -104,7 +107,11 @@ func (r *rig) run(t *testing.T, change func(*apply.Config)) {
 		change(&cfg)
 	}
 	r.process = newProcess(r.dir, r.binary, r.stdout)
-	r.Loop = apply.New(cfg, r.process, r.process.Socket(), haproxy.Version{Major: 2, Minor: 6}, zap.NewNop(),
+	socket := r.process.Socket()
+	if r.between != "" {
+		socket = runtime.NewMasterSocket(r.between, zap.NewNop())
+	}
+	r.Loop = apply.New(cfg, r.process, socket, haproxy.Version{Major: 2, Minor: 6}, zap.NewNop(),
 		apply.NewMetrics(prometheus.NewRegistry()))
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
