@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"path/filepath"
-	"time"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"

@@ -138,7 +138,7 @@ func TestDiskThatTakesNothingHoldsUpNoServer(t *testing.T) {
 			next := side("b", "", a, c)
 			r.applyAs(t, apply.MethodRuntime, next.config)
 			r.shows(t, "servers and maps", next)
-			next = side("a", "backend new\n", b, c)
+			next = side("a", "backend new\n", c) // which no file knows
 			if result, err := r.Apply(t.Context(), next.config); err == nil {
 				t.Errorf("a new section: %+v", result)
 			}
@@ -148,10 +148,12 @@ func TestDiskThatTakesNothingHoldsUpNoServer(t *testing.T) {
 				t.Errorf("the end: %v", err)
 			}
 			r.run(t, mortal)
-			next = side("b", "", a, b)
+			next = side("b", "", c)
 			result, err := r.Apply(t.Context(), next.config)
 			t.Logf("after a restart of mlb: %+v, %v", result, err)
 			r.shows(t, "after a restart of mlb", next)
+			next = side("b", "", a, c)
+			r.applyAs(t, apply.MethodRuntime, next.config)
 
 			mend()
 			r.reaches(t, "the disk is back", next)

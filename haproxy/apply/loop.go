@@ -154,6 +154,8 @@ type Loop struct {
 	pending  []haproxy.Reason // why a reload is due
 	leaving  leaving
 	arriving arriving
+	// strangers serve, and nothing was known about them at adoption.
+	strangers []runtime.ServerState
 
 	refusedOf haproxy.Config // what refused is about
 	refused   []Refusal

@@ -28,6 +28,7 @@ func (l *Loop) apply(ctx context.Context, d haproxy.Config) (Result, error) {
 		l.filing.unsure = false
 		l.flushLater()
 	}
+	l.meetStrangers(ctx)
 	plan := haproxy.Diff(l.running, d, l.version)
 	plan.Steps = l.admit(ctx, plan.Steps)
 	result := Result{Method: MethodNone, Plan: plan}

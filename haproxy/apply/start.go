@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"mlb/haproxy"
 	"mlb/haproxy/process"
+	"mlb/haproxy/runtime"
 )
 
 // lockPatience is how long a predecessor may take to let go of the state folder.
@@ -103,6 +106,8 @@ func (l *Loop) reconcile(ctx context.Context) error {
 		}
 		server, noted := added[s.Backend+"/"+s.Name]
 		switch {
+		case (!noted || !sameAddress(server.Address, s)) && l.desired.Empty() && !held(s):
+			l.strangers = append(l.strangers, s)
 		case !noted || !sameAddress(server.Address, s):
 			l.leave(ctx, s, haproxy.Server{Name: s.Name})
 		case held(s) == server.Ready(): // it has begun to leave, or its adding was cut short
@@ -113,6 +118,38 @@ func (l *Loop) reconcile(ctx context.Context) error {
 	}
 	l.running = actual.After(steps)
 	return nil
+}
+
+// meetStrangers settles what becomes of servers that serve and that neither the text nor
+// a note knew at adoption, as when the disk took no note. One that is wanted under its
+// name, with its address and weight, is taken for that one; the others leave.
+func (l *Loop) meetStrangers(ctx context.Context) {
+	var steps []haproxy.Step
+	for _, s := range l.strangers {
+		server, wanted := wantedServer(l.desired, s)
+		if !wanted {
+			l.leave(ctx, s, haproxy.Server{Name: s.Name})
+			continue
+		}
+		steps = append(steps, haproxy.Step{Kind: haproxy.AddServer, Backend: s.Backend, Server: server})
+	}
+	l.strangers = nil
+	l.running = l.running.After(steps)
+}
+
+// wantedServer returns the server of a configuration that one of HAProxy's may be.
+func wantedServer(c haproxy.Config, s runtime.ServerState) (haproxy.Server, bool) {
+	sec, ok := c.Backend(s.Backend)
+	if !ok {
+		return haproxy.Server{}, false
+	}
+	i := slices.IndexFunc(sec.Servers, func(w haproxy.Server) bool { return w.Name == s.Name })
+	if i < 0 {
+		return haproxy.Server{}, false
+	}
+	w := sec.Servers[i].Effective()
+	_, literal := netip.ParseAddrPort(w.Address)
+	return w, literal == nil && sameAddress(w.Address, s) && w.Ready() && w.Same(w.WithWeight(s.Weight))
 }
 
 // bringUp starts HAProxy with the desired text, or with the last good one if that
@@ -264,6 +301,7 @@ func (l *Loop) loadedNow(ctx context.Context, d haproxy.Config) {
 	l.reload.Stop()
 	l.leaving.clear()
 	l.arriving.clear()
+	l.strangers = nil
 	if err := l.writeLoaded(d); err != nil {
 		l.log.Error("state not written", zap.Error(err))
 	}
