@@ -5,7 +5,9 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
+	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
 	"mlb/discovery"
@@ -17,24 +19,26 @@ const (
 	fewSingles    = 8
 	manySingles   = 20
 	singlesAtOnce = 8
+	// singleTimeout bounds the reading of single apps; troubleLife is how long one that
+	// could not be read by itself is read with the list.
+	singleTimeout = 3 * time.Second
+	troubleLife   = time.Minute
 )
 
 // refreshSingle reads the apps of the batch, each by itself. It reports false if that
 // does not do: an app is new or gone, or what it says depends on others.
 func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err error) {
 	ids := slices.Sorted(maps.Keys(b.apps))
-	if !w.deriver.Covers(ids) {
+	if !w.deriver.Covers(ids) || slices.ContainsFunc(ids, w.listOnly) {
 		return false, nil
 	}
 	answers, err := w.readSingle(ctx, ids)
 	switch {
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
-	case errors.Is(err, ErrNotFound), errors.As(err, new(*StatusError)) && !errors.Is(err, ErrUnauthorized):
-		return false, nil // gone, or behind a proxy that knows the list only
 	case err != nil:
-		w.failed(err)
-		return false, err
+		w.log.Debug("app not read by itself, reading all", zap.Strings("app", ids), zap.Error(err))
+		return false, nil
 	}
 	newest := answers[0]
 	apps := make([]App, 0, len(answers))
@@ -67,21 +71,40 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 	return true, nil
 }
 
-// readSingle reads apps side by side.
+// readSingle reads apps side by side. One that cannot be read, unless it is gone, is read
+// with the list for a while: its trouble must not cost the others their time.
 func (w *Watcher) readSingle(ctx context.Context, ids []string) ([]Answer, error) {
-	answers := make([]Answer, len(ids))
+	ctx, cancel := context.WithTimeout(ctx, singleTimeout)
+	defer cancel()
+	answers, errs := make([]Answer, len(ids)), make([]error, len(ids))
+	read := func(i int) { answers[i], errs[i] = w.source.App(ctx, ids[i], w.digests[ids[i]]) }
 	if len(ids) == 1 {
-		var err error
-		answers[0], err = w.source.App(ctx, ids[0], w.digests[ids[0]])
-		return answers, err
+		read(0)
+	} else {
+		var group errgroup.Group
+		group.SetLimit(singlesAtOnce)
+		for i := range ids {
+			group.Go(func() error {
+				read(i)
+				return nil
+			})
+		}
+		_ = group.Wait() // no member returns an error
 	}
-	group, bounded := errgroup.WithContext(ctx)
-	group.SetLimit(singlesAtOnce)
-	for i, id := range ids {
-		group.Go(func() (err error) {
-			answers[i], err = w.source.App(bounded, id, w.digests[id])
-			return err
-		})
+	for i, err := range errs {
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			w.troubled[ids[i]] = time.Now()
+		}
 	}
-	return answers, group.Wait()
+	return answers, errors.Join(errs...)
+}
+
+// listOnly reports whether an app could not be read by itself lately.
+func (w *Watcher) listOnly(id string) bool {
+	since, troubled := w.troubled[id]
+	if troubled && time.Since(since) >= troubleLife {
+		delete(w.troubled, id)
+		return false
+	}
+	return troubled
 }

@@ -37,9 +37,13 @@ func TestAppsThatDecideForThemselvesAreReadOneByOne(t *testing.T) {
 			hint:    marathon.Hint{Type: "x", Apps: []string{"/1"}},
 			prepare: func(p *puppet) { p.set(func() { p.updates = false }) }, singles: many[:1], lists: 1,
 		},
-		"one that cannot be read is read again": {
+		"one that cannot be read by itself needs the list": {
 			hint:    marathon.Hint{Type: "x", Apps: []string{"/1"}},
-			prepare: func(p *puppet) { p.fail(1) }, singles: []string{"/1", "/1"}, apps: many[:1],
+			prepare: func(p *puppet) { p.set(func() { p.broken = many[:1] }) }, singles: many[:1], lists: 1,
+		},
+		"its trouble costs no other app the way": {
+			hint:    marathon.Hint{Type: "x", Apps: []string{"/1", "/2"}},
+			prepare: func(p *puppet) { p.set(func() { p.broken = many[:1] }) }, singles: many[:2], lists: 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,6 +224,30 @@ func TestATaskThatEndsIsToldBeforeTheReading(t *testing.T) {
 		}
 		if n := len(s.snapshots); n != 3 { // the list, and each reading, though the answer is the same
 			t.Errorf("%d passes, want 3", n)
+		}
+	})
+}
+
+func TestAnAppThatCannotBeReadByItselfIsReadWithTheListForAWhile(t *testing.T) {
+	t.Parallel()
+	inShow(t, marathon.WatcherConfig{}, func(s *show) {
+		s.covers, s.exists, s.updates, s.broken = []string{"/1", "/2"}, []string{"/1", "/2"}, true, []string{"/1"}
+	}, func(s *show) {
+		let(time.Second)
+		for range 3 {
+			s.hint(marathon.Hint{Type: "x", Apps: []string{"/1"}})
+			let(time.Second)
+		}
+		s.hint(marathon.Hint{Type: "x", Apps: []string{"/2"}})
+		let(2 * time.Minute)
+		s.set(func() { s.broken = nil })
+		s.hint(marathon.Hint{Type: "x", Apps: []string{"/1"}})
+		let(time.Second)
+		if diff := cmp.Diff([]string{"/1", "/2", "/1"}, s.readSingly()); diff != "" {
+			t.Errorf("read one by one (-want +got):\n%s", diff)
+		}
+		if lists := len(s.began()) - 1; lists != 3 || len(s.failures) > 0 {
+			t.Errorf("%d lists, want 3; failures %v", lists, s.failures)
 		}
 	})
 }

@@ -121,6 +121,8 @@ type Watcher struct {
 	listed  int // how many apps the last list had
 	// digests are those of the answers about single apps since the last list.
 	digests map[string]uint64
+	// troubled are apps that could not be read by themselves, and since when.
+	troubled map[string]time.Time
 
 	// mu guards status, which is asked while a pass runs.
 	mu     sync.Mutex
@@ -133,7 +135,7 @@ type Watcher struct {
 func NewWatcher(cfg WatcherConfig, src source, stream follower, d deriver, pass Pass, failure Failure, log *zap.Logger, m *Metrics) *Watcher {
 	return &Watcher{
 		cfg: cfg.withDefaults(), source: src, stream: stream, deriver: d,
-		pass: pass, failure: failure, log: log, metrics: m, pending: newPending(),
+		pass: pass, failure: failure, log: log, metrics: m, pending: newPending(), troubled: map[string]time.Time{},
 	}
 }
 
@@ -294,6 +296,7 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 		return context.Cause(ctx)
 	}
 	if err != nil {
+		clear(w.troubled) // the trouble is not theirs
 		w.failed(err)
 		return err
 	}

@@ -28,6 +28,7 @@ type puppet struct {
 	// covers are the apps that may be read one by one, exists those that are there,
 	// updates says whether that does.
 	covers, exists []string
+	broken         []string // cannot be read by themselves
 	updates        bool
 
 	mu      sync.Mutex
@@ -86,6 +87,8 @@ func (p *puppet) App(ctx context.Context, id string, known uint64) (marathon.Ans
 		return marathon.Answer{}, ctx.Err()
 	case p.fails > 0:
 		p.fails--
+		return marathon.Answer{}, errDown
+	case slices.Contains(p.broken, id):
 		return marathon.Answer{}, errDown
 	case !slices.Contains(p.exists, id):
 		return marathon.Answer{}, marathon.ErrNotFound

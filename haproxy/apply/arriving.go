@@ -144,12 +144,23 @@ func knock(ctx context.Context, addresses []string) []bool {
 	return refused
 }
 
+// wants reports whether an arriving server is to be in rotation still. That it is not
+// is no step, as it is out of rotation already.
+func (l *Loop) wants(a arrival) bool {
+	sec, ok := l.desired.Backend(a.backend)
+	return ok && slices.ContainsFunc(sec.Servers, func(s haproxy.Server) bool { return s.Name == a.server.Name && s.Ready() })
+}
+
 // tryArriving puts the servers that are due and listen now into rotation.
 func (l *Loop) tryArriving(ctx context.Context) {
 	now := time.Now()
 	var steps []haproxy.Step
 	for key, a := range l.arriving.servers {
-		if a.due.After(now) {
+		switch {
+		case !l.wants(a):
+			delete(l.arriving.servers, key)
+			continue
+		case a.due.After(now):
 			continue
 		}
 		a.due = now.Add(slowKnock) // unless it is refused again, or put into rotation

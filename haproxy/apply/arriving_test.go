@@ -87,6 +87,21 @@ func TestAnArrivingServerThatIsNotWantedAnyMoreGoes(t *testing.T) {
 	}
 }
 
+// It is out of rotation already, so its draining is no change of what runs.
+func TestAnArrivingServerThatShallDrainStaysOutOfRotation(t *testing.T) {
+	t.Parallel()
+	a := target(t, "a")
+	b, listen := later(t)
+	r := serving(t, a)
+	r.apply(t, apply.MethodRuntime, proxy("s", r.bind, a, b))
+	r.apply(t, apply.MethodNone, proxy("s", r.bind, a, b+" disabled"))
+	listen()
+	haproxytest.Eventually(t, "it is not tried any more", func() bool { return r.Status().Arriving == 0 })
+	r.awaitServers(t, "s/a ready", "s/b maint")
+	r.apply(t, apply.MethodRuntime, proxy("s", r.bind, a, b))
+	r.awaitServers(t, "s/a ready", "s/b ready")
+}
+
 // Who takes over knows that the server is wanted, and that it is not in use.
 func TestAnArrivingServerArrivesAfterARestartOfMLB(t *testing.T) {
 	t.Parallel()

@@ -27,8 +27,7 @@ func TestD36AHostileLabelCostsItsServiceOnly(t *testing.T) {
 	t.Parallel()
 	one, two := web("/bad", 10000, "bad.example.com"), web("/bad", 10000, "bad.example.com", "worse.example.com")
 	good := web("/good", 10001, "good.example.com")
-	r := newRenderer(t)
-	want := r.Render([]haproxy.Proxy{good}).Config.Text()
+	want := newRenderer(t).Render([]haproxy.Proxy{good}).Config.Text()
 	for name, bad := range map[string]haproxy.Proxy{
 		"another section":              labelled(one, "BACKEND_HTTP_OPTIONS", "frontend f\n  bind :1\n"),
 		"everybody's requests":         labelled(one, "HTTP_FRONTEND_ACL", "  http-request deny\n"),
@@ -49,7 +48,7 @@ func TestD36AHostileLabelCostsItsServiceOnly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got := r.Render([]haproxy.Proxy{bad, good})
+			got := newRenderer(t).Render([]haproxy.Proxy{bad, good})
 			if diff := cmp.Diff(want, got.Config.Text()); diff != "" {
 				t.Errorf("the configuration of the others (-want +got):\n%s", diff)
 			}
