@@ -18,9 +18,11 @@ import (
 const (
 	firstKnock = 25 * time.Millisecond // after the first refusal; it doubles
 	slowKnock  = 500 * time.Millisecond
-	// knockWait is how long an address may take to refuse. One that has not by then is
-	// taken for one that answers: what cannot be told is for HAProxy to find out.
-	knockWait = 5 * time.Millisecond
+	// knockWait is how long an address may take to refuse, knocksWait how long all may. One
+	// that has not by then is taken for one that answers: what cannot be told is for
+	// HAProxy to find out.
+	knockWait  = 20 * time.Millisecond
+	knocksWait = 200 * time.Millisecond
 	// knocksAtOnce bounds the connections that are open side by side.
 	knocksAtOnce = 64
 )
@@ -79,18 +81,17 @@ func (l *Loop) admit(ctx context.Context, steps []haproxy.Step) []haproxy.Step {
 	if l.foreign || !slices.ContainsFunc(steps, intoRotation) {
 		return steps
 	}
-	after := l.running.After(steps)
-	var refusing []bool
+	others := l.withOthers(steps)
 	var asked []string
 	for _, st := range steps {
-		if intoRotation(st) && l.hasOthers(after, st.Backend, steps) {
+		if intoRotation(st) && others[st.Backend] {
 			asked = append(asked, st.Server.Address)
 		}
 	}
-	refusing = knock(ctx, asked)
+	refusing := knock(ctx, asked)
 	out := make([]haproxy.Step, 0, len(steps))
 	for _, st := range steps {
-		if !intoRotation(st) || !l.hasOthers(after, st.Backend, steps) {
+		if !intoRotation(st) || !others[st.Backend] {
 			out = append(out, st)
 			continue
 		}
@@ -113,19 +114,32 @@ func intoRotation(st haproxy.Step) bool {
 	return st.Kind == haproxy.EnableServer || st.Kind == haproxy.AddServer && st.Server.Ready()
 }
 
-// hasOthers reports whether a backend has a ready server that steps have not put there.
-func (l *Loop) hasOthers(after haproxy.Config, backend string, steps []haproxy.Step) bool {
-	sec, ok := after.Backend(backend)
-	return ok && slices.ContainsFunc(sec.Servers, func(s haproxy.Server) bool {
-		return s.Ready() && !slices.ContainsFunc(steps, func(st haproxy.Step) bool {
-			return intoRotation(st) && st.Backend == backend && st.Server.Name == s.Name
-		})
-	})
+// withOthers returns the backends that have a ready server after steps which these have
+// not put there.
+func (l *Loop) withOthers(steps []haproxy.Step) map[string]bool {
+	put := map[string]map[string]bool{}
+	for _, st := range steps {
+		if intoRotation(st) {
+			if put[st.Backend] == nil {
+				put[st.Backend] = map[string]bool{}
+			}
+			put[st.Backend][st.Server.Name] = true
+		}
+	}
+	after := l.running.After(steps)
+	others := make(map[string]bool, len(put))
+	for backend, names := range put {
+		sec, ok := after.Backend(backend)
+		others[backend] = ok && slices.ContainsFunc(sec.Servers, func(s haproxy.Server) bool { return s.Ready() && !names[s.Name] })
+	}
+	return others
 }
 
 // knock tries addresses side by side and reports which of them refuse connections.
 func knock(ctx context.Context, addresses []string) []bool {
 	refused := make([]bool, len(addresses))
+	ctx, cancel := context.WithTimeout(ctx, knocksWait)
+	defer cancel()
 	var wg sync.WaitGroup
 	tokens := make(chan struct{}, knocksAtOnce)
 	for i, address := range addresses {

@@ -26,6 +26,9 @@ type check struct {
 	desired haproxy.Config
 	result  Result // what was done before
 	begin   time.Time
+	// file says that the configuration is what is on disk, whoever wrote it, and is to be
+	// loaded in any case.
+	file bool
 	// stale says that files which the check reads have changed since it began.
 	stale bool
 	// state says whether it was answered or given up, whichever came first.
@@ -96,11 +99,42 @@ func (l *Loop) loadChecked(ctx context.Context, d haproxy.Config, result Result)
 	return result, nil
 }
 
+// checkFile begins to check what is on disk.
+func (l *Loop) checkFile(d haproxy.Config, result Result) {
+	l.checking.now = &check{desired: d, result: result, begin: time.Now(), file: true}
+	l.checking.start(l.checking.now)
+}
+
+// judgedFile is judged for what is on disk.
+func (l *Loop) judgedFile(ctx context.Context, c *check, j judgement) {
+	r, err := c.result, j.err
+	switch {
+	case c.stale || !l.process.Running(): // then it is made again, or a start has done it
+		l.loadFile(ctx)
+		return
+	case j.refused != nil:
+		l.refuse(c.desired, j.refused)
+		r.Refused, err = j.refused, errRefused(j.refused)
+		l.attempted, l.attemptErr = time.Now(), err
+	case err != nil:
+		l.attempted, l.attemptErr = time.Now(), err
+		l.failedReload()
+	default:
+		r, err = l.commit(ctx, c.desired.WithServersOf(l.running), r)
+	}
+	l.fileLoaded(ctx, r, err, c.begin)
+}
+
 // judged takes in how the check has ended, and goes on with the newest configuration:
 // if only servers have changed since, the check stands for it.
 func (l *Loop) judged(ctx context.Context, j judgement) {
 	c := l.checking.now
 	l.checking.now = nil
+	defer l.afterCheck()
+	if c.file {
+		l.judgedFile(ctx, c, j)
+		return
+	}
 	r, err := c.result, j.err
 	switch {
 	case c.stale: // then it is made again
@@ -109,9 +143,6 @@ func (l *Loop) judged(ctx context.Context, j judgement) {
 		l.refuse(c.desired, j.refused)
 		r.Method, r.Refused, err = MethodFailed, j.refused, errRefused(j.refused)
 		l.attempted, l.attemptErr = time.Now(), err
-		if !l.desired.Equal(c.desired) {
-			l.reload.Reset(max(0, l.untilReload()))
-		}
 	case err != nil:
 		r.Method = MethodFailed
 		l.attempted, l.attemptErr = time.Now(), err
@@ -124,10 +155,20 @@ func (l *Loop) judged(ctx context.Context, j judgement) {
 	if r.Reload > 0 || r.Method == MethodFailed {
 		r.Reload = time.Since(c.begin) // with all its tests
 	}
-	if l.filing.dirty { // the files could not follow meanwhile
+	l.finish(c, answer{r, err})
+}
+
+// afterCheck does what could not be done meanwhile.
+func (l *Loop) afterCheck() {
+	if l.checking.now != nil {
+		return
+	}
+	if l.filing.dirty {
 		l.armFlush()
 	}
-	l.finish(c, answer{r, err})
+	if l.asked != "" || len(l.pending) > 0 && !l.refusing(l.desired) {
+		l.reload.Reset(max(0, l.untilReload()))
+	}
 }
 
 // goOn applies the newest configuration after a check.
@@ -166,7 +207,7 @@ func (l *Loop) endCheck() {
 	}
 	<-l.checking.ended
 	l.checking.now = nil
-	if c.state.CompareAndSwap(awaited, answered) {
+	if !c.file && c.state.CompareAndSwap(awaited, answered) {
 		c.answer <- answer{err: ErrEnded}
 	}
 }

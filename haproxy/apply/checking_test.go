@@ -82,6 +82,25 @@ func TestServersDoNotWaitForATextThatIsRefused(t *testing.T) {
 	r.awaitAnswers(t, r.bind, "b")
 }
 
+// Nor does it for a reload that somebody asked for.
+func TestServersDoNotWaitForTheCheckOfTheFile(t *testing.T) {
+	t.Parallel()
+	a, b := target(t, "a"), target(t, "b")
+	r, begun, release := slow(t, a)
+	r.Reload("test")
+	haproxytest.Eventually(t, "the check has begun", begun)
+	r.apply(t, apply.MethodRuntime, proxy("s", r.bind, b))
+	r.awaitServers(t, "s/b ready")
+	r.awaitAnswers(t, r.bind, "b")
+	release()
+	haproxytest.Eventually(t, "it is reloaded", func() bool { return !r.Status().LastReload.IsZero() && r.Status().LastReloadError == "" })
+	r.awaitServers(t, "s/b ready")
+	r.awaitAnswers(t, r.bind, "b")
+	if n := r.reloads(t); n != 1 {
+		t.Errorf("%d reloads, want one", n)
+	}
+}
+
 // What the check was about is not what is wanted when it ends.
 func TestACheckOfWhatIsNotWantedAnyMoreLoadsTheNewest(t *testing.T) {
 	t.Parallel()

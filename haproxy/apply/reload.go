@@ -272,9 +272,27 @@ func (l *Loop) loadFile(ctx context.Context) {
 		l.reload.Reset(wait)
 		return
 	}
+	if l.checking.now != nil {
+		return // its end comes back here
+	}
 	l.writeRunning()
 	begin := time.Now()
-	r, err := l.tryFile(ctx, Result{Reasons: []haproxy.Reason{{Code: reasonAsked, Detail: l.asked}}})
+	result := Result{Method: MethodFailed, Reasons: []haproxy.Reason{{Code: reasonAsked, Detail: l.asked}}}
+	d, err := l.readFiles()
+	switch {
+	case err != nil:
+		l.failedReload()
+	case l.cfg.SkipValidation || l.verdict(d) != nil:
+		result, err = l.load(ctx, d, result)
+	default:
+		l.checkFile(d, result)
+		return
+	}
+	l.fileLoaded(ctx, result, err, begin)
+}
+
+// fileLoaded takes in what has come of loading the file.
+func (l *Loop) fileLoaded(ctx context.Context, r Result, err error, begin time.Time) {
 	l.report(r, err, time.Since(begin))
 	if err == nil || len(r.Refused)+len(r.Taken) > 0 {
 		l.asked = "" // otherwise the retry timer runs
@@ -282,17 +300,6 @@ func (l *Loop) loadFile(ctx context.Context) {
 	if err == nil && r.Method == MethodReload && !l.desired.Empty() && !l.desired.Equal(l.loaded) {
 		l.reapply(ctx)
 	}
-}
-
-func (l *Loop) tryFile(ctx context.Context, result Result) (Result, error) {
-	l.awaitCheck(ctx)
-	d, err := l.readFiles()
-	if err != nil {
-		result.Method = MethodFailed
-		l.failedReload()
-		return result, err
-	}
-	return l.load(ctx, d, result)
 }
 
 // newBinds returns the binds that only the second configuration has.
