@@ -43,7 +43,8 @@ func (c *Controller) update(ctx context.Context, s discovery.Snapshot) bool {
 }
 
 // Ended takes tasks that end out of service, each given with its app, before the source
-// is asked. What the next snapshot of their apps says holds.
+// is asked. What the next snapshot of their apps says holds. The last ready tasks of a
+// service stay until then: those that take their place may not be known yet.
 func (c *Controller) Ended(ctx context.Context, tasks map[string]string) {
 	c.busy(time.Now())
 	defer c.busy(time.Time{})
@@ -53,8 +54,10 @@ func (c *Controller) Ended(ctx context.Context, tasks map[string]string) {
 		var services []discovery.Service
 		for _, service := range servicesOf(c.given.Services, app) {
 			left := slices.DeleteFunc(slices.Clone(service.Endpoints), func(e discovery.Endpoint) bool { return tasks[e.Task] == app })
-			found = found || len(left) < len(service.Endpoints)
-			service.Endpoints = left
+			if len(left) < len(service.Endpoints) && slices.ContainsFunc(left, ready) {
+				found = true
+				service.Endpoints = left
+			}
 			services = append(services, service)
 		}
 		if found {
@@ -67,6 +70,8 @@ func (c *Controller) Ended(ctx context.Context, tasks map[string]string) {
 		c.update(ctx, s) // if it cannot, the pass that follows will
 	}
 }
+
+func ready(e discovery.Endpoint) bool { return e.State == discovery.Ready }
 
 // triggerEnded is the trigger of a pass about tasks that end.
 const triggerEnded = "task ended"

@@ -186,7 +186,7 @@ func TestATaskThatEndsIsOutOfServiceUntilMarathonSaysOtherwise(t *testing.T) {
 		t.Fatalf("%d servers", n)
 	}
 	c.Ended(t.Context(), map[string]string{"a.1": "/a"})
-	if last, _ := c.Last(); servers() != 2 || strings.Contains(k.text(), "31000 10.0.0.1:31000 id") && last.Endpoints != 2 {
+	if last, _ := c.Last(); servers() != 2 || last.Endpoints != 2 {
 		t.Errorf("%d servers, record %+v", servers(), last)
 	}
 	applied := len(k.texts)
@@ -199,7 +199,7 @@ func TestATaskThatEndsIsOutOfServiceUntilMarathonSaysOtherwise(t *testing.T) {
 		t.Errorf("%d servers after Marathon has listed the task again, want 3; rendered %d times", servers(), r.whole)
 	}
 	c.Ended(t.Context(), map[string]string{"a.1": "/a", "a.2": "/a"})
-	if servers() != 1 || !strings.Contains(k.text(), "backend a_10001") {
-		t.Errorf("%d servers, want 1 and the section of the app without tasks", servers())
+	if servers() != 3 {
+		t.Errorf("%d servers, want 3: the last tasks stay until it is known what takes their place", servers())
 	}
 }
