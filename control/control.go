@@ -112,8 +112,8 @@ func (c *Controller) Pass(ctx context.Context, s discovery.Snapshot) {
 		s = c.completed(s)
 	}
 	s.Services = slices.Clone(s.Services) // update changes it
+	kept := c.keeper.keep(c.given.Services, s.Services, time.Now())
 	c.given = s
-	kept := c.keeper.keep(s.Services, time.Now())
 	c.quarantine.release(kept, time.Now())
 	c.forgetTaken()
 	r := Record{Trace: s.Trace, Source: s.Source}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"slices"
 	"time"
 
 	"mlb/discovery"
@@ -21,15 +22,16 @@ type serviceKey struct {
 func keyOf(s discovery.Service) serviceKey { return serviceKey{s.App, s.PortIndex, s.ServicePort} }
 
 // keep returns the services that have endpoints, and those that had some within
-// the timeout before now. A service that never had a task is not kept.
-func (k *keeper) keep(services []discovery.Service, now time.Time) []discovery.Service {
+// the timeout before now. A service that never had a task is not kept. was are the
+// services of the snapshot before, in the order of discovery.CompareServices.
+func (k *keeper) keep(was, services []discovery.Service, now time.Time) []discovery.Service {
 	served := make(map[serviceKey]time.Time, len(services))
 	kept := make([]discovery.Service, 0, len(services))
 	for _, s := range services {
 		key := keyOf(s)
 		last, known := k.served[key]
 		switch {
-		case len(s.Endpoints) > 0:
+		case len(s.Endpoints) > 0, known && hadEndpoints(was, s):
 			last = now
 		case !known || now.Sub(last) >= k.timeout:
 			continue
@@ -39,6 +41,12 @@ func (k *keeper) keep(services []discovery.Service, now time.Time) []discovery.S
 	}
 	k.served = served
 	return kept
+}
+
+// hadEndpoints reports whether a service had endpoints in an earlier list.
+func hadEndpoints(was []discovery.Service, s discovery.Service) bool {
+	i, ok := slices.BinarySearchFunc(was, s, discovery.CompareServices)
+	return ok && len(was[i].Endpoints) > 0
 }
 
 // stays reports whether a service that is kept stays so with other endpoints, and notes

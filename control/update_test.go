@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -202,4 +203,27 @@ func TestATaskThatEndsIsOutOfServiceUntilMarathonSaysOtherwise(t *testing.T) {
 	if servers() != 3 {
 		t.Errorf("%d servers, want 3: the last tasks stay until it is known what takes their place", servers())
 	}
+}
+
+// Looks at all apps are rare when events name them; the time since the last one is not
+// the time without tasks.
+func TestD62TheTimeoutOfAnEmptyServiceBeginsWithItsLastTask(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		k := &kernel{}
+		c, _ := newCounting(t, control.Config{EmptyServiceTimeout: time.Minute}, k)
+		defer c.Close()
+		full, empty := snapshot(service("/a", 10001, 1)), snapshot(service("/a", 10001, 0))
+		c.Pass(t.Context(), full)
+		<-time.After(2 * time.Minute)
+		c.Pass(t.Context(), empty)
+		if !strings.Contains(k.text(), "backend a_10001") {
+			t.Error("removed with its last task")
+		}
+		<-time.After(2 * time.Minute)
+		c.Pass(t.Context(), empty)
+		if strings.Contains(k.text(), "backend a_10001") {
+			t.Error("never removed")
+		}
+	})
 }
