@@ -147,3 +147,21 @@ func TestStateThatCannotBeWrittenStopsNothing(t *testing.T) {
 		t.Errorf("%d reloads, want 1", n)
 	}
 }
+
+// What is not known must not be written over what serves.
+func TestFileStaysWhenItIsNotKnownWhatRuns(t *testing.T) {
+	t.Parallel()
+	a := target(t, "a")
+	r := newRig(t)
+	r.die(t, text(proxy("s", r.bind, a)))
+	before := r.disk(t)
+	r.forget(t)
+	r.run(t, nil)
+	r.fail(t, proxy("s", r.bind, a), "backend bad\n  nonsense\n")
+	if err := r.end(); err != nil {
+		t.Fatal(err)
+	}
+	if r.disk(t) != before {
+		t.Errorf("the file has become\n%s", r.disk(t))
+	}
+}

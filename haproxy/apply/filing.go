@@ -51,7 +51,7 @@ func (l *Loop) armFlush() {
 
 // flush begins to write the files.
 func (l *Loop) flush() {
-	if !l.filing.dirty || l.filing.busy || l.command.ahead || l.checking.now != nil { // which reads files
+	if !l.filing.dirty || l.filing.busy || l.command.ahead || l.running.Empty() || l.checking.now != nil { // which reads files
 		return
 	}
 	l.filing.dirty, l.filing.busy, l.filing.began = false, true, time.Now()
@@ -91,7 +91,7 @@ func (l *Loop) awaitFlush() {
 func (l *Loop) writeRunning() {
 	l.awaitFlush()
 	l.filing.timer.Stop()
-	if !l.filing.dirty || l.command.ahead {
+	if !l.filing.dirty || l.command.ahead || l.running.Empty() {
 		return
 	}
 	l.filing.dirty, l.filing.began = false, time.Now()
