@@ -96,7 +96,7 @@ func (c Config) With(old, replacement *Fragment) (Config, bool) {
 }
 
 // WithServersOf returns the configuration with the servers that another one has in
-// sections whose other lines are the same.
+// sections of the same name.
 func (c Config) WithServersOf(o Config) Config {
 	out := c
 	out.Sections = slices.Clone(c.Sections)
@@ -104,11 +104,28 @@ func (c Config) WithServersOf(o Config) Config {
 		if !s.holdsServers() {
 			continue
 		}
-		if to, ok := o.Backend(s.Name); ok && to != s && s.sameName(to) && slices.Equal(s.Skeleton, to.Skeleton) && slices.Equal(s.Defaults, to.Defaults) {
+		switch to, ok := o.Backend(s.Name); {
+		case !ok || to == s || !s.sameName(to):
+		case slices.Equal(s.Skeleton, to.Skeleton) && slices.Equal(s.Defaults, to.Defaults):
 			out.replace(i, to)
+		default:
+			out.replace(i, s.withServers(to.Servers))
 		}
 	}
 	return out
+}
+
+// withServers returns the section with other servers, each as its line means where it
+// comes from.
+func (s *Section) withServers(servers []Server) *Section {
+	out := *s
+	out.Servers = make([]Server, len(servers))
+	for i, srv := range servers {
+		srv.Position = 0
+		out.Servers[i] = srv.Effective()
+	}
+	out.named = out.namedServers()
+	return &out
 }
 
 // sectionIndex is what is known about all sections of a configuration. Those that

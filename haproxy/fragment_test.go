@@ -132,3 +132,18 @@ func TestTowardTakesTheDesiredSectionWhereNothingIsLeftToDo(t *testing.T) {
 		t.Errorf("a section with another server was taken:\n%s", c.Text())
 	}
 }
+
+// A text that was checked a while ago is loaded with the servers of now.
+func TestWithServersOfTakesTheServersAndLeavesTheLines(t *testing.T) {
+	t.Parallel()
+	old := parse(t, "defaults\n default-server check\nbackend x\n balance leastconn\n "+srvA+"\nbackend y\n "+srvA+"\nbackend gone\n "+srvA+"\n")
+	now := parse(t, "defaults\n default-server check\nbackend x\n balance roundrobin\n "+srvB+" weight 7\nbackend y\n "+srvC+"\nbackend new\n")
+	got := old.WithServersOf(now)
+	want := "defaults\n default-server check\nbackend x\n balance leastconn\n  server b 10.0.0.2:2 check weight 7\nbackend y\n " + srvC + "\nbackend gone\n " + srvA + "\n"
+	if diff := cmp.Diff(want, got.Text()); diff != "" {
+		t.Errorf("text (-want +got):\n%s", diff)
+	}
+	if old.Text() == got.Text() {
+		t.Error("the configuration itself was changed")
+	}
+}

@@ -75,7 +75,11 @@ func (l *Loop) loadChecked(ctx context.Context, d haproxy.Config, result Result)
 	}
 	if approved := l.checking.approved; !approved.Empty() {
 		l.checking.approved = haproxy.Config{}
-		loaded, err := l.commit(ctx, approved.WithServersOf(d), result)
+		newest := approved.WithServersOf(d)
+		loaded, err := l.commit(ctx, newest, result)
+		if err != nil && !newest.Equal(d) {
+			loaded.Refused = nil // its lines are not those of d, which is checked next
+		}
 		if err != nil || loaded.Method != MethodReload || l.loaded.Equal(d) {
 			return loaded, err
 		}
