@@ -95,7 +95,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	flags.IntVar(&o.clients, "clients", 2, "connections that send requests")
 	flags.Float64Var(&o.p50, "p50", 2, "how many times the floor the median may be")
 	flags.Float64Var(&o.p99, "p99", 5, "how many times the floor the 99th percentile may be")
-	flags.DurationVar(&o.cpu, "cpu", 2*time.Millisecond, "processor time that a change may take")
+	flags.DurationVar(&o.cpu, "cpu", 15*time.Millisecond, "processor time that a change may take")
 	flags.Float64Var(&o.growth, "growth", 2, "how many times the smallest size the largest may cost")
 	flags.StringVar(&o.haproxy, "haproxy", "haproxy", "HAProxy's program")
 	flags.StringVar(&o.mlb, "mlb", "", "mlb's program; empty builds it")
