@@ -251,3 +251,19 @@ func TestAnAppThatCannotBeReadByItselfIsReadWithTheListForAWhile(t *testing.T) {
 		}
 	})
 }
+
+// In a busy cluster there is always a hint that waits.
+func TestD15HintsThatNeverEndDoNotPutOffTheList(t *testing.T) {
+	t.Parallel()
+	inShow(t, marathon.WatcherConfig{Resync: 10 * time.Second}, func(s *show) {
+		s.covers, s.exists, s.updates = []string{"/1"}, []string{"/1"}, true
+	}, func(s *show) {
+		for range 5000 { // each reading of one app takes 10 ms
+			let(5 * time.Millisecond)
+			s.hint(marathon.Hint{Type: "x", Apps: []string{"/1"}})
+		}
+		if n := len(s.began()); n != 3 {
+			t.Errorf("%d lists in 25 s, want one at the start and one every 10 s", n)
+		}
+	})
+}

@@ -34,8 +34,9 @@ type WatcherConfig struct {
 	// PollInterval is the pause after a pass, good or failed, in Poll mode.
 	// Default 60 s.
 	PollInterval time.Duration
-	// Resync is the longest time between two good readings in Follow mode: old
-	// versions of Marathon drop events without a word (D15). Default 300 s.
+	// Resync is the time after which all apps are read again in Follow mode, whatever
+	// single ones were read since: old versions of Marathon drop events without a word
+	// (D15). Default 300 s.
 	Resync time.Duration
 	// MinRest and MaxRest bound the rest after a reading of all apps. It is as long as
 	// the reading took, so that Marathon spends at most half of its time on
@@ -205,8 +206,11 @@ func (w *Watcher) loop(ctx context.Context) {
 			continue
 		}
 		b := w.pending.take()
-		if b.trigger == "" {
-			b = batch{trigger: triggerResync, since: time.Now(), all: true}
+		if !time.Now().Before(plan.latest) { // whatever waits
+			b.join(batch{trigger: triggerResync, since: time.Now(), all: true})
+		}
+		if b.trigger == "" { // what was due has become part of something that is not
+			continue
 		}
 		plan = w.step(ctx, plan, b)
 	}
