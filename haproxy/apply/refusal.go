@@ -39,23 +39,6 @@ func (l *Loop) Check(ctx context.Context, d haproxy.Config) ([]Refusal, error) {
 	return r.Refused, err
 }
 
-// check lets HAProxy judge a configuration. The error is nil if it is good; otherwise
-// refused says what is wrong with it, or is nil if there is no verdict. The verdict against the last refused one is remembered for a while, so
-// that passes that bring the same again cost no check.
-func (l *Loop) check(ctx context.Context, d haproxy.Config) (refused []Refusal, err error) {
-	if l.cfg.SkipValidation {
-		return nil, nil
-	}
-	if refused = l.verdict(d); refused != nil {
-		return refused, errRefused(refused)
-	}
-	if refused, err = l.judge(ctx, d); refused == nil {
-		return nil, err
-	}
-	l.refuse(d, refused)
-	return refused, errRefused(refused)
-}
-
 // judge returns what HAProxy has against a configuration; nil if it is good.
 func (l *Loop) judge(ctx context.Context, d haproxy.Config) ([]Refusal, error) {
 	candidate, remove, err := l.writeCandidate(d)

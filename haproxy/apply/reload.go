@@ -83,41 +83,27 @@ func (l *Loop) untilReload() time.Duration {
 	return time.Until(l.last.Add(max(l.cfg.MinReloadInterval, l.retry)))
 }
 
-// load lets HAProxy load a configuration, after everything that could go wrong has
-// been tried without it, and notes how that ended.
+// load lets HAProxy load a configuration that needs no check: there is a verdict against
+// it, or none is wanted.
 func (l *Loop) load(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
-	return l.timed(result, func(r Result) (Result, error) { return l.tryLoad(ctx, d, r) })
+	if refused := l.verdict(d); refused != nil && !l.cfg.SkipValidation {
+		result.Method, result.Refused = MethodFailed, refused
+		l.attempted, l.attemptErr = time.Now(), errRefused(refused)
+		return result, l.attemptErr
+	}
+	return l.commit(ctx, d, result)
 }
 
-// commit is load for a configuration against which a check has found nothing.
+// commit lets HAProxy load a configuration against which nothing is known, after all that
+// can be tried without it, and notes how that ended.
 func (l *Loop) commit(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
-	return l.timed(result, func(r Result) (Result, error) { return l.tryCommit(ctx, d, r) })
-}
-
-func (l *Loop) timed(result Result, do func(Result) (Result, error)) (Result, error) {
 	begin := time.Now()
-	result, err := do(result)
+	result, err := l.tryCommit(ctx, d, result)
 	result.Reload = time.Since(begin)
 	if result.Method != MethodDeferred {
 		l.attempted, l.attemptErr = time.Now(), err
 	}
 	return result, err
-}
-
-func (l *Loop) tryLoad(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
-	result.Method = MethodFailed
-	taken, err := l.takenBinds(newBinds(l.running, d))
-	if result.Taken = taken; len(taken) > 0 {
-		return result, err
-	}
-	refused, err := l.check(ctx, d)
-	if result.Refused = refused; err != nil {
-		if refused == nil {
-			l.failedReload()
-		}
-		return result, err
-	}
-	return l.tryCommit(ctx, d, result)
 }
 
 func (l *Loop) tryCommit(ctx context.Context, d haproxy.Config, result Result) (Result, error) {
