@@ -57,6 +57,13 @@ func (t *arriving) add(backend string, s haproxy.Server) {
 	t.arm()
 }
 
+// waits reports whether a step is about a server that refused lately and is not to be
+// tried yet.
+func (t *arriving) waits(st haproxy.Step, now time.Time) bool {
+	a, known := t.servers[st.Backend+"/"+st.Server.Name]
+	return known && st.Kind == haproxy.EnableServer && a.server.SameTarget(st.Server) && a.due.After(now)
+}
+
 func (t *arriving) cancel(backend, server string) { delete(t.servers, backend+"/"+server) }
 
 func (t *arriving) clear() {
@@ -81,24 +88,23 @@ func (l *Loop) admit(ctx context.Context, steps []haproxy.Step) []haproxy.Step {
 	if l.foreign || !slices.ContainsFunc(steps, intoRotation) {
 		return steps
 	}
-	others := l.withOthers(steps)
+	others, now := l.withOthers(steps), time.Now()
 	var asked []string
 	for _, st := range steps {
-		if intoRotation(st) && others[st.Backend] {
+		if intoRotation(st) && others[st.Backend] && !l.arriving.waits(st, now) {
 			asked = append(asked, st.Server.Address)
 		}
 	}
 	refusing := knock(ctx, asked)
 	out := make([]haproxy.Step, 0, len(steps))
 	for _, st := range steps {
-		if !intoRotation(st) || !others[st.Backend] {
+		switch {
+		case !intoRotation(st) || !others[st.Backend]:
 			out = append(out, st)
 			continue
-		}
-		refused := refusing[0]
-		refusing = refusing[1:]
-		switch {
-		case !refused:
+		case l.arriving.waits(st, now):
+			continue
+		case !refusing[st.Server.Address]:
 			out = append(out, st)
 			continue
 		case st.Kind == haproxy.AddServer:
@@ -136,7 +142,7 @@ func (l *Loop) withOthers(steps []haproxy.Step) map[string]bool {
 }
 
 // knock tries addresses side by side and reports which of them refuse connections.
-func knock(ctx context.Context, addresses []string) []bool {
+func knock(ctx context.Context, addresses []string) map[string]bool {
 	refused := make([]bool, len(addresses))
 	ctx, cancel := context.WithTimeout(ctx, knocksWait)
 	defer cancel()
@@ -155,7 +161,11 @@ func knock(ctx context.Context, addresses []string) []bool {
 		})
 	}
 	wg.Wait()
-	return refused
+	out := make(map[string]bool, len(addresses))
+	for i, address := range addresses {
+		out[address] = refused[i]
+	}
+	return out
 }
 
 // wants reports whether an arriving server is to be in rotation still. That it is not
@@ -177,8 +187,6 @@ func (l *Loop) tryArriving(ctx context.Context) {
 		case a.due.After(now):
 			continue
 		}
-		a.due = now.Add(slowKnock) // unless it is refused again, or put into rotation
-		l.arriving.servers[key] = a
 		steps = append(steps, haproxy.Step{Kind: haproxy.EnableServer, Backend: a.backend, Server: a.server})
 	}
 	if len(steps) > 0 && l.socket != nil && l.process.Running() {
@@ -190,6 +198,12 @@ func (l *Loop) tryArriving(ctx context.Context) {
 		if result.Adds > 0 {
 			l.log.Info("listening servers put into rotation", zap.Int("adds", result.Adds))
 			l.flushLater()
+		}
+	}
+	for key, a := range l.arriving.servers {
+		if !a.due.After(now) { // neither refused nor put into rotation
+			a.due = now.Add(slowKnock)
+			l.arriving.servers[key] = a
 		}
 	}
 	l.arriving.arm()

@@ -87,6 +87,19 @@ func TestAnArrivingServerThatIsNotWantedAnyMoreGoes(t *testing.T) {
 	}
 }
 
+// Passes about other apps come often, and thousands of servers may be waiting.
+func TestAnArrivingServerIsNotTriedByEveryPass(t *testing.T) {
+	t.Parallel()
+	a := target(t, "a")
+	b, listen := later(t)
+	r := serving(t, a)
+	for i := range 200 { // without a pause it would be tried by each, and wait longer after each
+		r.apply(t, map[bool]string{true: apply.MethodRuntime, false: apply.MethodNone}[i == 0], proxy("s", r.bind, a, b))
+	}
+	listen()
+	r.awaitServers(t, "s/a ready", "s/b ready")
+}
+
 // It is out of rotation already, so its draining is no change of what runs.
 func TestAnArrivingServerThatShallDrainStaysOutOfRotation(t *testing.T) {
 	t.Parallel()
