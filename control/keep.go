@@ -10,25 +10,17 @@ import (
 // keeper decides how long a service without tasks keeps its section (D62).
 type keeper struct {
 	timeout time.Duration
-	served  map[serviceKey]time.Time
+	served  map[discovery.ServiceKey]time.Time
 }
-
-type serviceKey struct {
-	app   string
-	index int
-	port  int
-}
-
-func keyOf(s discovery.Service) serviceKey { return serviceKey{s.App, s.PortIndex, s.ServicePort} }
 
 // keep returns the services that have endpoints, and those that had some within
 // the timeout before now. A service that never had a task is not kept. was are the
 // services of the snapshot before, in the order of discovery.CompareServices.
 func (k *keeper) keep(was, services []discovery.Service, now time.Time) []discovery.Service {
-	served := make(map[serviceKey]time.Time, len(services))
+	served := make(map[discovery.ServiceKey]time.Time, len(services))
 	kept := make([]discovery.Service, 0, len(services))
 	for _, s := range services {
-		key := keyOf(s)
+		key := s.Key()
 		last, known := k.served[key]
 		switch {
 		case len(s.Endpoints) > 0, known && hadEndpoints(was, s):
@@ -52,7 +44,7 @@ func hadEndpoints(was []discovery.Service, s discovery.Service) bool {
 // stays reports whether a service that is kept stays so with other endpoints, and notes
 // when it had some.
 func (k *keeper) stays(was, is discovery.Service, now time.Time) bool {
-	key := keyOf(is)
+	key := is.Key()
 	if len(was.Endpoints)+len(is.Endpoints) > 0 {
 		k.served[key] = now
 	}

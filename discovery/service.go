@@ -187,6 +187,16 @@ func (s Service) Override(template string) (string, bool) {
 	return s.Overrides[i].Text, true
 }
 
+// ServiceKey tells the services of a snapshot apart.
+type ServiceKey struct {
+	// App, PortIndex and ServicePort are those of the service.
+	App                    string
+	PortIndex, ServicePort int
+}
+
+// Key returns the service's key.
+func (s Service) Key() ServiceKey { return ServiceKey{s.App, s.PortIndex, s.ServicePort} }
+
 // CompareServices orders services by (app ID, service port, port index), the
 // order of everything that is rendered (contract 6.3).
 func CompareServices(a, b Service) int {

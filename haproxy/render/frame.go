@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"mlb/discovery"
 	"mlb/haproxy"
 	"mlb/templates"
 )
@@ -153,7 +154,7 @@ type Renderer struct {
 	promise string
 
 	// rendered are the services of the last text, common what they share in it.
-	rendered map[serviceKey]*rendered
+	rendered map[discovery.ServiceKey]*rendered
 	common   *haproxy.Fragment
 }
 

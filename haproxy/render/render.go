@@ -202,7 +202,7 @@ func (r *Renderer) Update(t Text, changed []haproxy.Proxy) (Text, bool) {
 	}
 	for i, s := range is {
 		out.all[places[i]] = s
-		r.rendered[keyOf(s.Proxy)] = s
+		r.rendered[s.Key()] = s
 	}
 	return out, true
 }
@@ -244,13 +244,6 @@ func (r *Renderer) shared(all []*rendered) (shared, []haproxy.File) {
 	return shared{r.common, t.owners}, files
 }
 
-type serviceKey struct {
-	app         string
-	index, port int
-}
-
-func keyOf(p haproxy.Proxy) serviceKey { return serviceKey{p.App, p.PortIndex, p.ServicePort} }
-
 // conditionNames are the names of a service's conditions (D32, D33).
 type conditionNames struct{ host, app string }
 
@@ -262,15 +255,15 @@ func (s *rendered) names() conditionNames {
 func (r *Renderer) services(proxies []haproxy.Proxy) ([]*rendered, []discovery.Problem) {
 	var problems []discovery.Problem
 	all := make([]*rendered, 0, len(proxies))
-	next := make(map[serviceKey]*rendered, len(proxies))
+	next := make(map[discovery.ServiceKey]*rendered, len(proxies))
 	taken := map[string]bool{}
 	for _, p := range proxies {
 		names := r.conditions(p, taken)
-		s := r.rendered[keyOf(p)]
+		s := r.rendered[p.Key()]
 		if s == nil || !s.Equal(p) || s.names() != names {
 			s = r.render(p, names)
 		}
-		next[keyOf(p)] = s
+		next[p.Key()] = s
 		if s.err == nil {
 			all = append(all, s)
 			continue
