@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -131,9 +132,13 @@ func brokenConnection(ctx context.Context, _ *http.Response, err error) (bool, e
 // as every master takes to run into its deadline. Its error holds those of all
 // attempts; errors.Is finds ErrUnauthorized if one of them refused, and a later
 // retry may always help.
-func (c *Client) Apps(ctx context.Context) (Answer, error) {
+func (c *Client) Apps(ctx context.Context) (Answer, error) { return c.AppsElsewhere(ctx, "") }
+
+// AppsElsewhere is Apps, but asks the master at one address, as Answer.Master gives it,
+// last: what one says that is hard to believe, another one may not.
+func (c *Client) AppsElsewhere(ctx context.Context, master string) (Answer, error) {
 	var apps []App
-	answer, err := c.ask(ctx, question{path: "/v2/apps", read: func(body io.Reader) (err error) {
+	answer, err := c.ask(ctx, question{path: "/v2/apps", last: master, read: func(body io.Reader) (err error) {
 		apps, err = DecodeApps(body)
 		return err
 	}})
@@ -178,12 +183,16 @@ type question struct {
 	// missing is what a 404 in Marathon's own words means; nil means an error
 	// like any other. A proxy that knows no such path says it in HTML.
 	missing error
+	// last is the address of the master that is asked after all others; empty: none.
+	last string
 }
 
 // ask puts one question to the masters in order until one answers it.
 func (c *Client) ask(ctx context.Context, q question) (Answer, error) {
 	var failures attemptErrors
-	for _, m := range c.masters.order() {
+	masters := c.masters.order()
+	slices.SortStableFunc(masters, func(a, b master) int { return cmp.Compare(rank(a, q.last), rank(b, q.last)) })
+	for _, m := range masters {
 		began := time.Now()
 		bytes, err := c.get(ctx, m, q)
 		if ctx.Err() != nil {
@@ -201,6 +210,14 @@ func (c *Client) ask(ctx context.Context, q question) (Answer, error) {
 		c.headerWait.Store(min(2*c.headerWait.Load(), int64(max(c.cfg.ReadTimeout, c.cfg.HeaderTimeout))))
 	}
 	return Answer{}, failures
+}
+
+// rank puts the master at an address behind all others.
+func rank(m master, last string) int {
+	if m.String() == last {
+		return 1
+	}
+	return 0
 }
 
 // get puts a question to one master and returns how many bytes of the body came

@@ -93,12 +93,15 @@ func NewDeriver(opts Options, resolver hostResolver, log *zap.Logger) *Deriver {
 	return &Deriver{opts: opts, resolver: resolver, verdicts: newVerdictMemory(opts.VerdictCapacity), log: log}
 }
 
-// Verdicts returns what is remembered about tasks, least recently listed first.
-func (d *Deriver) Verdicts() []Verdict { return d.verdicts.export() }
-
-// Remember adds verdicts of an earlier process. They never replace what this one
-// has seen itself.
-func (d *Deriver) Remember(verdicts []Verdict) { d.verdicts.restore(verdicts) }
+// Remember takes in what an earlier process with the same Options served: its tasks were
+// alive. That never replaces what this one has seen itself.
+func (d *Deriver) Remember(served []discovery.Service) {
+	for _, s := range served {
+		for _, e := range s.Endpoints {
+			d.verdicts.restore(e.Task)
+		}
+	}
+}
 
 // Derive returns the services of the apps that this balancer takes, and what is
 // wrong with them. The order of apps matters only where service ports are

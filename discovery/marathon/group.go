@@ -114,6 +114,13 @@ func (m *merged) nameGroup() bool {
 	return true
 }
 
+// serviceID returns what an app's services are called by: its ID or its group's name.
+func serviceID(a *App) string {
+	m := merged{id: a.ID, app: a}
+	m.nameGroup()
+	return m.id
+}
+
 // refuse leaves out an app or group, and says so for each app.
 func (m *merged) refuse(reason, detail string) {
 	m.leftOut = true

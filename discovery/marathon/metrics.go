@@ -18,6 +18,11 @@ type Metrics struct {
 	failures    *prometheus.CounterVec
 	bytes       prometheus.Counter
 	lastRefresh prometheus.Gauge
+	lastList    prometheus.Gauge
+	lastByte    prometheus.Gauge
+	lastEvent   prometheus.Gauge
+	held        prometheus.Gauge
+	holds       prometheus.Counter
 }
 
 // NewMetrics makes the collectors and registers them, which panics if that was
@@ -56,7 +61,27 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		lastRefresh: auto.NewGauge(prometheus.GaugeOpts{
 			Name: "mlb_refresh_last_success_timestamp_seconds",
-			Help: "When everything was last read from Marathon, as Unix time; 0 means never.",
+			Help: "When Marathon last answered well, about all apps or about one, as Unix time; 0 means never.",
+		}),
+		lastList: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "mlb_resync_last_success_timestamp_seconds",
+			Help: "When all apps were last read from Marathon, as Unix time; 0 means never.",
+		}),
+		lastByte: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "mlb_stream_last_byte_timestamp_seconds",
+			Help: "When Marathon's event stream last brought a byte, heartbeats included, as Unix time; 0 means never.",
+		}),
+		lastEvent: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "mlb_stream_last_event_timestamp_seconds",
+			Help: "When Marathon's event stream last brought an event, as Unix time; 0 means never.",
+		}),
+		held: auto.NewGauge(prometheus.GaugeOpts{
+			Name: "mlb_removal_held_endpoints",
+			Help: "Endpoints that are served although Marathon's last list lacks them, because it is hard to believe; 0 means none.",
+		}),
+		holds: auto.NewCounter(prometheus.CounterOpts{
+			Name: "mlb_removals_held_total",
+			Help: "Times that answers of Marathon were held back because they would have removed too much.",
 		}),
 	}
 }
@@ -88,3 +113,6 @@ func failureReason(err error) string {
 		return "connection"
 	}
 }
+
+// unix returns a moment as metrics show it, in seconds.
+func unix(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }

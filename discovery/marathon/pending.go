@@ -22,6 +22,8 @@ type pending struct {
 	// deployment that names the apps. Their triggers are empty if there is no such thing.
 	ahead, group       batch
 	aheadDue, groupDue time.Time
+	// named are the apps that hints named since they were last asked for.
+	named map[string]struct{}
 	// deployed are the apps of deployments, the last of which came at deployedAt.
 	deployed   map[string]struct{}
 	deployedAt time.Time
@@ -67,6 +69,12 @@ func (p *pending) add(h Hint, urgent bool) {
 // sort puts a hint where it belongs. The caller holds mu.
 func (p *pending) sort(h Hint, urgent bool) {
 	now := time.Now()
+	for _, app := range h.Apps {
+		if p.named == nil {
+			p.named = map[string]struct{}{}
+		}
+		p.named[app] = struct{}{}
+	}
 	switch {
 	case h.Deployment:
 		if now.Sub(p.deployedAt) > groupPatience {
@@ -111,6 +119,15 @@ func (b *batch) add(h Hint, now time.Time, urgent bool) {
 		b.ended[h.Ended] = h.Apps[0]
 	}
 	b.merge(h.All, slices.Values(h.Apps))
+}
+
+// takeNamed returns the apps that hints named since it was last called.
+func (p *pending) takeNamed() map[string]struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	named := p.named
+	p.named = nil
+	return named
 }
 
 // take returns what is to be done now. What it is about needs no other look for a hint

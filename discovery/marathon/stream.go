@@ -183,12 +183,14 @@ func (s *Stream) sawByte() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status.LastByte = time.Now()
+	s.metrics.lastByte.Set(unix(s.status.LastByte))
 }
 
 func (s *Stream) sawEvent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.status.LastEvent = time.Now()
+	s.metrics.lastEvent.Set(unix(s.status.LastEvent))
 }
 
 // streamQuery asks for light plans and for the events that matter. Versions that

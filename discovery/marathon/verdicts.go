@@ -5,14 +5,6 @@ import (
 	"slices"
 )
 
-// Verdict is what Marathon's health checks last said about a task.
-type Verdict struct {
-	// Task is the task ID.
-	Task string
-	// Alive is true if any check passed (K15).
-	Alive bool
-}
-
 // verdictMemory keeps the last verdict on each task, because Marathon forgets:
 // after a change of its leader no task has results (contract 2.4, D17). Only
 // tasks that are no longer listed are forgotten, least recently listed first,
@@ -79,22 +71,12 @@ func (m *verdictMemory) trim() int {
 // alive returns the last verdict on a task; one never seen is not alive.
 func (m *verdictMemory) alive(task string) bool { return m.byTask[task].alive }
 
-// export returns all verdicts, least recently listed first.
-func (m *verdictMemory) export() []Verdict {
-	verdicts := make([]Verdict, 0, len(m.byTask))
-	for _, task := range m.oldestFirst(func(remembered) bool { return true }) {
-		verdicts = append(verdicts, Verdict{Task: task, Alive: m.byTask[task].alive})
-	}
-	return verdicts
-}
-
-// restore adds verdicts of an earlier process, which are older than all that was
-// seen in this one and never replace it.
-func (m *verdictMemory) restore(verdicts []Verdict) {
-	for _, v := range verdicts {
-		if _, ok := m.byTask[v.Task]; !ok {
-			m.byTask[v.Task] = remembered{alive: v.Alive}
-		}
+// restore takes in that a task was alive in an earlier process, which is older than all
+// that was seen in this one and never replaces it. That one was not is the same as that
+// it was never seen.
+func (m *verdictMemory) restore(task string) {
+	if _, ok := m.byTask[task]; !ok {
+		m.byTask[task] = remembered{alive: true}
 	}
 }
 

@@ -48,6 +48,19 @@ type WatcherConfig struct {
 	// follows: a task that ends should not wait for it. Nil means that nobody wants to
 	// know.
 	Ended func(ctx context.Context, apps map[string]string)
+	// MaxRemoval is the share, in percent, of the served endpoints and of the served apps
+	// that an answer may remove without a reason; one that would remove more, and at least
+	// three, is held (brake). 100 and more hold nothing. Default 50.
+	MaxRemoval int
+	// Confirmations is how many more answers have to say what the first held one did,
+	// ConfirmInterval the time between them. Defaults 3 and 10 s. Zero confirmations
+	// cannot be asked for.
+	Confirmations   int
+	ConfirmInterval time.Duration
+	// LastGood is what an earlier process knew: until the first answer it is what is
+	// served. Its services must have been derived on the terms of the deriver. The zero
+	// value is nothing.
+	LastGood discovery.LastGood
 	// MinRetry and MaxRetry bound the wait after a failed reading in Follow
 	// mode. It doubles with each failure and varies by a quarter. Defaults 1 s
 	// and 30 s.
@@ -59,6 +72,9 @@ func (c WatcherConfig) withDefaults() WatcherConfig {
 	c.Resync = cmp.Or(c.Resync, 300*time.Second)
 	c.MinRest = cmp.Or(c.MinRest, 20*time.Millisecond)
 	c.MaxRest = cmp.Or(c.MaxRest, 2*time.Second)
+	c.MaxRemoval = cmp.Or(c.MaxRemoval, 50)
+	c.Confirmations = cmp.Or(c.Confirmations, 3)
+	c.ConfirmInterval = cmp.Or(c.ConfirmInterval, 10*time.Second)
 	c.MinRetry = cmp.Or(c.MinRetry, time.Second)
 	c.MaxRetry = cmp.Or(c.MaxRetry, 30*time.Second)
 	return c
@@ -76,6 +92,7 @@ type Failure func(ctx context.Context, err error)
 // source is where the apps are read; *Client is one.
 type source interface {
 	Apps(ctx context.Context) (Answer, error)
+	AppsElsewhere(ctx context.Context, master string) (Answer, error)
 	App(ctx context.Context, id string, known uint64) (Answer, error)
 }
 
@@ -98,10 +115,15 @@ type deriver interface {
 type Status struct {
 	// Stream is the state of the event stream; zero in modes that have none.
 	Stream StreamStatus
-	// LastGood is when the last good answer was complete; zero means never.
-	LastGood time.Time
+	// LastGood is when the last good answer was complete, LastList when the last one
+	// about all apps was; zero means never. Before the first answer LastGood is that of an
+	// earlier process, and Restored is true.
+	LastGood, LastList time.Time
+	Restored           bool
 	// Source is the address of the master that gave it, without credentials.
 	Source string
+	// Held is what is served although the last answer about all apps lacks it.
+	Held Held
 	// Failing says that the last reading failed, and Error why.
 	Failing bool
 	Error   string
@@ -125,19 +147,32 @@ type Watcher struct {
 	// troubled are apps that could not be read by themselves, and since when.
 	troubled map[string]time.Time
 
-	// mu guards status, which is asked while a pass runs.
-	mu     sync.Mutex
-	status Status
+	// named are apps that events were about since the answer before the last one that was
+	// believed, told those since the last one.
+	named, told map[string]struct{}
+
+	// mu guards what is asked while a pass runs: the status, the services that are
+	// served, of which revision counts the changes, and what is held.
+	mu       sync.Mutex
+	status   Status
+	catalog  discovery.Catalog
+	revision uint64
+	brake    brake
 }
 
 // NewWatcher returns a Watcher that reads from the source (usually a *Client),
 // follows the stream (usually a *Stream; nil unless the mode is Follow) and derives
 // services with the deriver (usually a *Deriver).
 func NewWatcher(cfg WatcherConfig, src source, stream follower, d deriver, pass Pass, failure Failure, log *zap.Logger, m *Metrics) *Watcher {
-	return &Watcher{
-		cfg: cfg.withDefaults(), source: src, stream: stream, deriver: d,
+	cfg = cfg.withDefaults()
+	w := &Watcher{
+		cfg: cfg, source: src, stream: stream, deriver: d,
 		pass: pass, failure: failure, log: log, metrics: m, pending: newPending(), troubled: map[string]time.Time{},
+		brake: brake{percent: cfg.MaxRemoval, confirmations: cfg.Confirmations, every: cfg.ConfirmInterval},
 	}
+	w.catalog.Take(discovery.Snapshot{Services: cfg.LastGood.Services})
+	w.status.LastGood, w.status.Source, w.status.Restored = cfg.LastGood.Read, cfg.LastGood.Source, !cfg.LastGood.Read.IsZero()
+	return w
 }
 
 // Run does what the mode says. In the modes Follow and Poll it blocks until ctx is
@@ -168,6 +203,28 @@ func (w *Watcher) Run(ctx context.Context) error {
 // block and is safe for concurrent use; calls during a reading make one more.
 func (w *Watcher) Refresh(trigger string) {
 	w.pending.add(Hint{Type: trigger, All: true}, true)
+}
+
+// Release lets what is held go with the next answer that says the same, which is asked
+// for at once. It reports whether anything is held. It does not block and is safe for
+// concurrent use.
+func (w *Watcher) Release() bool {
+	w.mu.Lock()
+	held := w.brake.release()
+	w.mu.Unlock()
+	if held {
+		w.Refresh(triggerRelease)
+	}
+	return held
+}
+
+// LastGood returns what is served, for another process to begin with, and a number that
+// grows with each change of it; zero means that nothing was read yet. It does not block
+// and is safe for concurrent use.
+func (w *Watcher) LastGood() (discovery.LastGood, uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return discovery.LastGood{Read: w.status.LastGood, Source: w.status.Source, Services: w.catalog.Services()}, w.revision
 }
 
 // Status returns the present state. It does not block and is safe for concurrent use.
@@ -207,7 +264,11 @@ func (w *Watcher) loop(ctx context.Context) {
 		}
 		b := w.pending.take()
 		if !time.Now().Before(plan.latest) { // whatever waits
-			b.join(batch{trigger: triggerResync, since: time.Now(), all: true})
+			trigger := triggerResync
+			if w.holds() {
+				trigger = triggerConfirm
+			}
+			b.join(batch{trigger: trigger, since: time.Now(), all: true})
 		}
 		if b.trigger == "" { // what was due has become part of something that is not
 			continue
@@ -252,7 +313,7 @@ func (w *Watcher) step(ctx context.Context, plan schedule, b batch) schedule {
 	plan.failing = err != nil
 	if w.cfg.Mode == Poll {
 		plan.earliest, plan.latest = now, now.Add(w.cfg.PollInterval)
-		return plan
+		return w.confirming(plan, now)
 	}
 	if err != nil {
 		w.pending.restore(b)
@@ -268,6 +329,14 @@ func (w *Watcher) step(ctx context.Context, plan schedule, b batch) schedule {
 		plan.latest = began.Add(w.cfg.Resync)
 	}
 	plan.earliest = answered.Add(min(rest, w.cfg.MaxRest))
+	return w.confirming(plan, now)
+}
+
+// confirming plans another look at all apps while something is held.
+func (w *Watcher) confirming(plan schedule, now time.Time) schedule {
+	if again := now.Add(w.cfg.ConfirmInterval); w.holds() && again.Before(plan.latest) {
+		plan.latest = again
+	}
 	return plan
 }
 
@@ -295,7 +364,8 @@ func (w *Watcher) refresh(ctx context.Context, b batch) (single bool, err error)
 
 // refreshAll reads everything.
 func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
-	answer, err := w.source.Apps(ctx)
+	w.told = union(w.told, w.pending.takeNamed())
+	answer, err := w.readAll(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -305,12 +375,13 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 		return err
 	}
 	w.answered(answer)
+	w.metrics.lastList.Set(unix(answer.Received))
 	w.listed, w.digests = len(answer.Apps), map[string]uint64{}
 	services, problems := w.deriver.Derive(ctx, answer.Apps)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	w.hand(ctx, discovery.NewSnapshot(services, problems), answer, b)
+	w.hand(ctx, w.believed(discovery.NewSnapshot(services, problems), answer), answer, b)
 	return nil
 }
 
@@ -320,6 +391,10 @@ func (w *Watcher) hand(ctx context.Context, s discovery.Snapshot, answer Answer,
 	s.Trace = discovery.Trace{Trigger: b.trigger, Hinted: b.since, Fetched: answer.Received, Derived: time.Now()}
 	w.log.Debug("apps read", zap.String("event", b.trigger), zap.String("url", answer.Master),
 		zap.Strings("app", s.Apps), zap.Duration("took", answer.Received.Sub(answer.Began)))
+	w.mu.Lock()
+	w.catalog.Take(s)
+	w.revision++
+	w.mu.Unlock()
 	w.pass(ctx, s)
 }
 
@@ -347,12 +422,12 @@ func (w *Watcher) answered(a Answer) {
 	switch {
 	case w.status.Failing:
 		w.log.Info("apps read again", url)
-	case w.status.Source == "":
+	case w.status.Source == "", w.status.Restored:
 		w.log.Info("apps read", url)
 	case w.status.Source != a.Master:
 		w.log.Info("apps read from another master", url)
 	}
 	w.status.Failing, w.status.Error = false, ""
-	w.status.LastGood, w.status.Source = a.Received, a.Master
-	w.metrics.lastRefresh.Set(float64(a.Received.UnixNano()) / 1e9)
+	w.status.LastGood, w.status.Source, w.status.Restored = a.Received, a.Master, false
+	w.metrics.lastRefresh.Set(unix(a.Received))
 }

@@ -100,6 +100,10 @@ func (p *puppet) App(ctx context.Context, id string, known uint64) (marathon.Ans
 	return a, nil
 }
 
+func (p *puppet) AppsElsewhere(ctx context.Context, _ string) (marathon.Answer, error) {
+	return p.Apps(ctx)
+}
+
 func (p *puppet) Apps(ctx context.Context) (marathon.Answer, error) {
 	p.mu.Lock()
 	if p.running {
@@ -240,7 +244,7 @@ func TestASnapshotSaysWhereItIsFromAndWhatItTook(t *testing.T) {
 		if diff := cmp.Diff(want, s.snapshots[1]); diff != "" {
 			t.Errorf("snapshot (-want +got):\n%s", diff)
 		}
-		status := marathon.Status{Stream: marathon.StreamStatus{Master: "http://leader"}, LastGood: fetched, Source: "http://m1"}
+		status := marathon.Status{Stream: marathon.StreamStatus{Master: "http://leader"}, LastGood: fetched, LastList: fetched, Source: "http://m1"}
 		if diff := cmp.Diff(status, s.watcher.Status()); diff != "" {
 			t.Errorf("status (-want +got):\n%s", diff)
 		}

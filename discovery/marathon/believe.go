@@ -1,0 +1,74 @@
+package marathon
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mlb/discovery"
+)
+
+// Triggers of readings that have to do with what is held.
+const (
+	triggerConfirm = "confirmation"
+	triggerRelease = "release"
+)
+
+// holds reports whether anything is held.
+func (w *Watcher) holds() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.brake.held.Since.IsZero()
+}
+
+// readAll reads all apps, from another master if what the last one said is hard to
+// believe.
+func (w *Watcher) readAll(ctx context.Context) (Answer, error) {
+	if w.holds() {
+		return w.source.AppsElsewhere(ctx, w.Status().Source)
+	}
+	return w.source.Apps(ctx)
+}
+
+// believed returns what is to be believed of an answer about all apps.
+func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapshot {
+	late := w.pending.takeNamed() // the answer may know what these are about already
+	if w.cfg.Mode == Once {       // an order from outside
+		return s
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.brake.held
+	named := union(union(union(map[string]struct{}{}, w.named), w.told), late)
+	s = w.brake.judge(w.catalog.View(), s, answer.Apps, named, time.Now())
+	is := w.brake.held
+	switch {
+	case !is.Since.IsZero():
+		w.told = union(w.told, late)
+	default:
+		w.named, w.told = w.told, late
+	}
+	w.status.Held, w.status.LastList = is, answer.Received
+	w.metrics.held.Set(float64(is.Endpoints))
+	switch {
+	case before.Since.IsZero() && !is.Since.IsZero():
+		w.metrics.holds.Inc()
+		w.log.Error("answer held back: it lacks much of what is served, and nothing says why",
+			zap.String("url", answer.Master), zap.Int("endpoints", is.Endpoints), zap.Int("of_endpoints", is.OfEndpoints),
+			zap.Int("apps", is.Apps), zap.Int("of_apps", is.OfApps), zap.Int("confirmations", is.Confirmations))
+	case !before.Since.IsZero() && is.Since.IsZero():
+		w.log.Warn("nothing is held back any more", zap.String("url", answer.Master), zap.Duration("took", time.Since(before.Since)))
+	}
+	return s
+}
+
+// union adds the members of one set to another one and returns it.
+func union(to, from map[string]struct{}) map[string]struct{} {
+	if to == nil {
+		return from
+	}
+	maps.Copy(to, from)
+	return to
+}

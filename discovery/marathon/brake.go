@@ -1,0 +1,287 @@
+package marathon
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"mlb/discovery"
+)
+
+// minRemoval is how many endpoints or apps an answer has to lack at least before it is
+// held: the end of two tasks is everyday life, whatever their share is.
+const minRemoval = 3
+
+// reasonHeld is the reason of the problem that says what is held.
+const reasonHeld = "answer held back"
+
+// Held says what is served although the source no longer names it.
+type Held struct {
+	// Since is when the first answer was held; zero means that nothing is held.
+	Since time.Time
+	// Endpoints of OfEndpoints that are served, and Apps of OfApps, are the ones that
+	// stay because of it.
+	Endpoints, OfEndpoints, Apps, OfApps int
+	// Confirmations is how many answers more have to say the same.
+	Confirmations int
+}
+
+// brake keeps answers from removing what they cannot mean: a wiped store, apps that an
+// identity may not see or a leader that has not loaded its tasks answer with status 200
+// and a short list. An answer that would remove more than percent of the
+// served endpoints or apps, and at least minRemoval of them, is held: what it adds and
+// changes counts, what it lacks stays, until so many further answers lack it too.
+//
+// What an event announced, or an app's own document explains, is no such removal: see
+// loss.
+type brake struct {
+	percent, confirmations int
+	// every is the least time between two answers that count.
+	every time.Duration
+
+	held Held
+	// missing are the tasks that all answers of this hold lack.
+	missing map[string]struct{}
+	// counted is when an answer was last counted.
+	counted time.Time
+	// released says that an operator lets the removal of missing pass.
+	released bool
+}
+
+// judge returns what is to be believed of an answer about all apps. was are the services
+// served so far, named tells apps that events were about since an answer was last
+// believed.
+func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, named map[string]struct{}, now time.Time) discovery.Snapshot {
+	lost := lostBy(was, s.Services, apps, named, b.percent)
+	if !lost.implausible(b.percent) {
+		b.let()
+		return s
+	}
+	again := b.missing != nil && within(lost.tasks, b.missing)
+	switch {
+	case b.released && again:
+		b.let()
+		return s
+	case !again: // the first one, or the source says something else every time
+		since := b.held.Since
+		if since.IsZero() {
+			since = now
+		}
+		b.held, b.counted, b.released = Held{Since: since, Confirmations: b.confirmations}, now, false
+	case now.Sub(b.counted) >= b.every:
+		b.held.Confirmations--
+		b.counted = now
+	}
+	if b.held.Confirmations <= 0 {
+		b.let()
+		return s
+	}
+	b.missing = lost.tasks
+	b.held.Endpoints, b.held.OfEndpoints, b.held.Apps, b.held.OfApps = lost.endpoints, lost.ofEndpoints, lost.apps, lost.ofApps
+	out := discovery.NewSnapshot(withLost(s.Services, was, lost.tasks), append(s.Problems, b.problem()))
+	out.Source, out.Trace = s.Source, s.Trace
+	return out
+}
+
+// let ends a hold.
+func (b *brake) let() { b.held, b.missing, b.released = Held{}, nil, false }
+
+// release lets the removal pass with the next answer that says the same. It reports
+// whether anything is held.
+func (b *brake) release() bool {
+	b.released = !b.held.Since.IsZero()
+	return b.released
+}
+
+func (b *brake) problem() discovery.Problem {
+	return discovery.Problem{
+		PortIndex: -1, Reason: reasonHeld,
+		Detail: fmt.Sprintf("the answer no longer names %d of %d served endpoints (%d of %d apps), and neither an event nor the "+
+			"apps themselves say why (--max-removal); they stay until further answers have said so, or POST /_mlb/release",
+			b.held.Endpoints, b.held.OfEndpoints, b.held.Apps, b.held.OfApps),
+	}
+}
+
+// loss is what an answer lacks of what is served.
+type loss struct {
+	// tasks are those that have gone without a reason.
+	tasks map[string]struct{}
+	// endpoints of ofEndpoints are theirs, and apps of ofApps lose all that they had.
+	endpoints, ofEndpoints, apps, ofApps int
+}
+
+// implausible reports whether the loss is too much to be believed.
+func (l loss) implausible(percent int) bool {
+	return tooMany(l.endpoints, l.ofEndpoints, percent) || tooMany(l.apps, l.ofApps, percent)
+}
+
+func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*percent }
+
+// lostBy returns what an answer lacks without a reason. A task that is not served any
+// more has gone for a reason if
+//   - the answer lists it: its state, Marathon's verdict or a label is why, and these
+//     are for the app's owner to decide;
+//   - its app is listed with as many tasks as it wants, as after a scaling that no event
+//     told of; or
+//   - an event named its app since an answer was last believed.
+//
+// Reasons are only looked for if it makes a difference.
+func lostBy(was, is []discovery.Service, apps []App, named map[string]struct{}, percent int) loss {
+	l := count(was, is, func(string, string) bool { return false })
+	if !l.implausible(percent) {
+		return l
+	}
+	return count(was, is, causes(apps, named))
+}
+
+// count counts the endpoints whose task is in no service of its app any more, except for
+// those that have gone for a reason.
+func count(was, is []discovery.Service, caused func(app, task string) bool) loss {
+	l := loss{tasks: map[string]struct{}{}}
+	for len(was) > 0 {
+		app := was[0].App
+		before := discovery.ServicesOf(was, app)
+		was = was[len(before):]
+		after := tasksOf(discovery.ServicesOf(is, app))
+		all, gone := 0, 0
+		for _, s := range before {
+			for _, e := range s.Endpoints {
+				all++
+				if _, stays := after[e.Task]; !stays && !caused(app, e.Task) {
+					gone++
+					l.tasks[e.Task] = struct{}{}
+				}
+			}
+		}
+		l.endpoints, l.ofEndpoints = l.endpoints+gone, l.ofEndpoints+all
+		if all > 0 {
+			l.ofApps++
+		}
+		if gone > 0 && len(after) == 0 {
+			l.apps++
+		}
+	}
+	return l
+}
+
+func tasksOf(services []discovery.Service) map[string]struct{} {
+	tasks := map[string]struct{}{}
+	for _, s := range services {
+		for _, e := range s.Endpoints {
+			tasks[e.Task] = struct{}{}
+		}
+	}
+	return tasks
+}
+
+// causes returns what tells whether a task of an app, or of a deployment group, has
+// gone for a reason.
+func causes(apps []App, named map[string]struct{}) func(app, task string) bool {
+	listed := map[string]struct{}{}  // tasks
+	content := map[string]struct{}{} // apps and groups that have all the tasks they want
+	short := map[string]struct{}{}   // apps and groups that do not
+	for i := range apps {
+		a := &apps[i]
+		id := serviceID(a)
+		if a.Fault != "" || len(a.Tasks) < a.Instances {
+			short[id] = struct{}{}
+		} else {
+			content[id] = struct{}{}
+		}
+		for _, t := range a.Tasks {
+			listed[t.ID] = struct{}{}
+		}
+	}
+	told := make(map[string]struct{}, len(named))
+	for app := range named {
+		told[taskPrefix(app)] = struct{}{}
+	}
+	return func(app, task string) bool {
+		if _, ok := listed[task]; ok {
+			return true
+		}
+		_, complete := content[app]
+		_, incomplete := short[app]
+		if complete && !incomplete {
+			return true
+		}
+		return ofNamed(task, told)
+	}
+}
+
+// taskPrefix returns what the IDs of an app's tasks begin with, up to a dot (Marathon's
+// task IDs, all generations): dots are the only separator that app IDs share with it.
+func taskPrefix(app string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(app, "/"), "/", "_")
+}
+
+// ofNamed reports whether a task is of one of the apps.
+func ofNamed(task string, prefixes map[string]struct{}) bool {
+	for i, c := range task {
+		if c == '.' {
+			if _, ok := prefixes[task[:i]]; ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// withLost returns services with the endpoints of the given tasks that they had. An
+// address that another task has now is not given twice.
+func withLost(is, was []discovery.Service, lost map[string]struct{}) []discovery.Service {
+	out := make([]discovery.Service, 0, max(len(is), len(was)))
+	out = append(out, is...)
+	type place struct {
+		app   string
+		index int
+	}
+	at := make(map[place]int, len(is))
+	for i, s := range is {
+		at[place{s.App, s.PortIndex}] = i
+	}
+	for _, s := range was {
+		var kept []discovery.Endpoint
+		for _, e := range s.Endpoints {
+			if _, ok := lost[e.Task]; ok {
+				kept = append(kept, e)
+			}
+		}
+		if len(kept) == 0 {
+			continue
+		}
+		i, ok := at[place{s.App, s.PortIndex}]
+		if !ok {
+			s.Endpoints = kept
+			out = append(out, s)
+			continue
+		}
+		out[i].Endpoints = joined(out[i].Endpoints, kept)
+	}
+	return out
+}
+
+// joined returns endpoints with those of others whose address is free.
+func joined(endpoints, others []discovery.Endpoint) []discovery.Endpoint {
+	out := append(make([]discovery.Endpoint, 0, len(endpoints)+len(others)), endpoints...)
+	for _, o := range others {
+		taken := false
+		for _, e := range endpoints {
+			taken = taken || e.Address == o.Address && e.Port == o.Port
+		}
+		if !taken {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// within reports whether every task of a is in b.
+func within(a, b map[string]struct{}) bool {
+	for task := range a {
+		if _, ok := b[task]; !ok {
+			return false
+		}
+	}
+	return true
+}
