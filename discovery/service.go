@@ -29,7 +29,8 @@ const (
 // behind it. The zero value is not meaningful; discovery/marathon makes them.
 type Service struct {
 	// App is the app ID with its leading slash, or the name of the deployment
-	// group that the app belongs to (contract 2.8).
+	// group that the app belongs to (contract 2.8), qualified with the name of its
+	// cluster if that has one (Qualify).
 	App string
 	// PortIndex is the index of the port in the app definition, from 0. It is
 	// the {n} of the labels.

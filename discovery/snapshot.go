@@ -10,7 +10,7 @@ import (
 // names, and it is a value, not an error: the views (log, metrics, explain)
 // compare the problems of one pass with those of the pass before.
 type Problem struct {
-	// App is the app ID, or empty for a problem that no single app has.
+	// App is the app ID as in Service, or empty for a problem that no single app has.
 	App string
 	// PortIndex is the index of the port, or -1 for the app as a whole.
 	PortIndex int
@@ -41,9 +41,13 @@ type Trace struct {
 // Snapshot is what one look at the source says. Snapshots are never changed after
 // NewSnapshot made them and are safe to share.
 type Snapshot struct {
+	// Cluster is the name of the cluster that the look was at, or empty for the one
+	// without a name. What a snapshot says about all apps it says about those of its
+	// cluster.
+	Cluster string
 	// Apps are the IDs of the apps that the look was at, sorted: Services and Problems
 	// are all there is to say about them, and what an earlier snapshot said about
-	// others still holds. Nil means all apps.
+	// others still holds. Nil means all apps of the cluster.
 	Apps []string
 	// Services are sorted with CompareServices. A service without endpoints
 	// belongs to an app that exists but has no task to serve.
@@ -70,7 +74,7 @@ func NewSnapshot(services []Service, problems []Problem) Snapshot {
 
 // Equal reports whether two snapshots hold the same services and problems.
 func (s Snapshot) Equal(o Snapshot) bool {
-	return slices.Equal(s.Apps, o.Apps) && slices.EqualFunc(s.Services, o.Services, Service.Equal) && slices.Equal(s.Problems, o.Problems)
+	return s.Cluster == o.Cluster && slices.Equal(s.Apps, o.Apps) && slices.EqualFunc(s.Services, o.Services, Service.Equal) && slices.Equal(s.Problems, o.Problems)
 }
 
 // SortProblems sorts problems in place by app, port index, label, reason, value

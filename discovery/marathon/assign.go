@@ -4,6 +4,8 @@ import (
 	"crypto/sha1" //nolint:gosec // the ports must agree with those of a running marathon-lb (contract 2.6).
 	"encoding/binary"
 	"strconv"
+
+	"mlb/discovery"
 )
 
 // assigner gives service ports to the task ports of apps that have none. Equal
@@ -11,6 +13,9 @@ import (
 // hashes clash the order decides (contract 2.6, K3). One assigner serves one
 // pass.
 type assigner struct {
+	// cluster is a part of what is hashed: equal apps of several clusters should not ask
+	// for the same port.
+	cluster   string
 	low, high int
 	byKey     map[assignKey]int
 	taken     map[int]bool
@@ -26,10 +31,10 @@ type assignKey struct {
 // assignTries is the number of hashes tried before the range is searched.
 const assignTries = 50
 
-// newAssigner returns an assigner for the ports from low to high inclusive. Both
-// 0 switch it off.
-func newAssigner(low, high int) *assigner {
-	return &assigner{low: low, high: high, byKey: make(map[assignKey]int), taken: make(map[int]bool)}
+// newAssigner returns an assigner for the apps of a cluster, which may have no name, and
+// the ports from low to high inclusive. Both 0 switch it off.
+func newAssigner(cluster string, low, high int) *assigner {
+	return &assigner{cluster: cluster, low: low, high: high, byKey: make(map[assignKey]int), taken: make(map[int]bool)}
 }
 
 // port returns the service port of an app's task port, the same one when asked
@@ -50,7 +55,7 @@ func (a *assigner) port(app string, taskPort int) (int, bool) {
 	if len(a.byKey) >= size {
 		return 0, false
 	}
-	p := a.free(app+"-"+strconv.Itoa(taskPort)+"-", size)
+	p := a.free(discovery.Qualify(a.cluster, app)+"-"+strconv.Itoa(taskPort)+"-", size)
 	a.byKey[key] = p
 	a.taken[p] = true
 	return p, true

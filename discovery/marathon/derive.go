@@ -42,6 +42,9 @@ const leftOut = "; the service is left out"
 
 // Options say which services a Deriver takes, and how.
 type Options struct {
+	// Cluster is the name of the cluster; empty: it has none. It only decides which
+	// service ports are assigned.
+	Cluster string
 	// Groups are the names given with --group; "*" stands for all apps, those
 	// without a group too (contract 3). Empty takes nothing.
 	Groups []string
@@ -147,7 +150,7 @@ type draft struct {
 // to the same ports.
 func (d *Deriver) take(apps []App) (taken []selection, problems []discovery.Problem) {
 	readable, problems := d.readable(apps)
-	assign := newAssigner(d.opts.MinServicePort, d.opts.MaxServicePort)
+	assign := newAssigner(d.opts.Cluster, d.opts.MinServicePort, d.opts.MaxServicePort)
 	d.alone, d.assigned = make(map[string]bool, len(readable)), assign
 	for _, m := range mergeGroups(readable) {
 		if d.isItself(m.id) {
@@ -158,7 +161,7 @@ func (d *Deriver) take(apps []App) (taken []selection, problems []discovery.Prob
 		}
 		from := assign
 		if m.leftOut { // what is not served takes no port from others
-			from = newAssigner(d.opts.MinServicePort, d.opts.MaxServicePort)
+			from = newAssigner(d.opts.Cluster, d.opts.MinServicePort, d.opts.MaxServicePort)
 		}
 		s := selectServices(m, servicePorts(m, from), d.opts)
 		if len(s.drafts) == 0 {
@@ -291,7 +294,7 @@ func (s *selection) portCount(a *App) int {
 	if a == s.app {
 		return len(s.ports)
 	}
-	return len(servicePorts(single(a), newAssigner(1, maxPort)))
+	return len(servicePorts(single(a), newAssigner("", 1, maxPort)))
 }
 
 // env is what the derivation of an app depends on beside the app.

@@ -31,6 +31,10 @@ const (
 type WatcherConfig struct {
 	// Mode is Follow by default.
 	Mode Mode
+	// Cluster is the name by which the apps are kept apart from those of other clusters:
+	// all that leaves the Watcher has IDs qualified with it (discovery.Qualify). Empty
+	// means that they stay as Marathon has them.
+	Cluster string
 	// PollInterval is the pause after a pass, good or failed, in Poll mode.
 	// Default 60 s.
 	PollInterval time.Duration
@@ -352,7 +356,7 @@ func (w *Watcher) refresh(ctx context.Context, b batch) (single bool, err error)
 		for _, app := range b.ended {
 			delete(w.digests, app) // the same answer as before would contradict the event
 		}
-		w.cfg.Ended(ctx, b.ended)
+		w.cfg.Ended(ctx, qualified(w.cfg.Cluster, b.ended))
 	}
 	if !b.all && len(b.apps) <= max(fewSingles, w.listed/manySingles) {
 		if done, err := w.refreshSingle(ctx, b); done || err != nil {
@@ -387,6 +391,7 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 
 // hand hands on what an answer to the batch says.
 func (w *Watcher) hand(ctx context.Context, s discovery.Snapshot, answer Answer, b batch) {
+	s = s.Of(w.cfg.Cluster)
 	s.Source = answer.Master
 	s.Trace = discovery.Trace{Trigger: b.trigger, Hinted: b.since, Fetched: answer.Received, Derived: time.Now()}
 	w.log.Debug("apps read", zap.String("event", b.trigger), zap.String("url", answer.Master),
