@@ -24,7 +24,8 @@ func Clean(s string) string {
 
 // BackendName returns the name of the section for a service: the app ID without
 // its first slash, further slashes as "_", then "_" and the service port
-// (contract 6.1).
+// (contract 6.1). What names the app's cluster stays in front, as in
+// "east:shop_cart_10001".
 func BackendName(app string, servicePort int) string {
 	return flatten(app) + "_" + strconv.Itoa(servicePort)
 }
@@ -38,9 +39,11 @@ func HostConditionName(firstHost, app string, servicePort int) string {
 }
 
 // AppConditionName returns what the contract calls cleanedUpAppId. The service
-// port keeps it apart from other ids that look the same when cleaned (D33).
+// port keeps it apart from other ids that look the same when cleaned (D33), and the
+// name of the app's cluster stays as it is.
 func AppConditionName(app string, servicePort int) string {
-	return Clean(app) + "_" + strconv.Itoa(servicePort)
+	cluster, id := discovery.CutCluster(app)
+	return discovery.Qualify(cluster, Clean(id)) + "_" + strconv.Itoa(servicePort)
 }
 
 // ServerName returns the name of a task's server line: agent, address and port,
@@ -88,7 +91,7 @@ func ValidName(s string) bool {
 }
 
 func flatten(app string) string {
-	return strings.ReplaceAll(strings.TrimPrefix(app, "/"), "/", "_")
+	return strings.ReplaceAll(strings.Replace(app, "/", "", 1), "/", "_")
 }
 
 func isAlphanumeric(r rune) bool {
