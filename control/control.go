@@ -45,13 +45,16 @@ type Config struct {
 	// SkipCleanup drops a text that HAProxy refuses as a whole, instead of leaving out
 	// the apps at fault (contract 1.2, --skip-config-cleanup).
 	SkipCleanup bool
+	// Clusters are the names of the clusters whose apps are served; nil stands for one
+	// without a name. The first text waits for all of them (Proceed).
+	Clusters []string
 	// Retry is called when the input should be looked at again although nothing
 	// in it changed. It must not block. Nil means that nobody retries.
 	Retry func()
 }
 
-// Controller runs passes. Make it with New; Pass and Failed must be called by one
-// goroutine at a time.
+// Controller runs passes, one at a time; Pass, Ended, Failed and Proceed wait for their
+// turn. Make it with New. It is safe for concurrent use.
 type Controller struct {
 	cfg      Config
 	renderer renderer
@@ -59,7 +62,11 @@ type Controller struct {
 	log      *zap.Logger
 	metrics  *Metrics
 
-	given      discovery.Snapshot // what the source said about all apps
+	// turn is held by the pass in hand, and guards what follows: several watchers call.
+	// A pass is done when its call returns, which is what a watcher waits for, so
+	// there is nothing that a channel would carry.
+	turn       sync.Mutex
+	given      clusters
 	last       rendering
 	keeper     keeper
 	quarantine quarantine
@@ -78,6 +85,7 @@ type Controller struct {
 func New(cfg Config, r renderer, a applier, log *zap.Logger, m *Metrics) *Controller {
 	return &Controller{
 		cfg: cfg, renderer: r, applier: a, log: log, metrics: m,
+		given:  newClusters(cfg.Clusters),
 		keeper:     keeper{timeout: cfg.EmptyServiceTimeout},
 		quarantine: quarantine{}, taken: map[string]time.Time{},
 	}
@@ -85,6 +93,12 @@ func New(cfg Config, r renderer, a applier, log *zap.Logger, m *Metrics) *Contro
 
 // Close stops a retry that is due. Call it after the last Pass.
 func (c *Controller) Close() {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	c.stopRetry()
+}
+
+func (c *Controller) stopRetry() {
 	if c.retry != nil {
 		c.retry.Stop()
 	}
@@ -99,28 +113,48 @@ type rendering struct {
 }
 
 // Pass brings a snapshot into effect. It returns when that is verified, or has
-// failed and was recorded; the last good state then stays. A snapshot of some apps in
+// failed and was recorded; the last good state then stays. What was said about other
+// clusters stays, too. As long as the first text waits for clusters, what a snapshot
+// says is only kept for it. A snapshot of some apps in
 // which nothing but endpoints changed costs as much as these apps, whatever their
 // number is.
 func (c *Controller) Pass(ctx context.Context, s discovery.Snapshot) {
-	c.busy(time.Now())
-	defer c.busy(time.Time{})
+	defer c.begin()()
 	if s.Apps != nil {
-		if c.update(ctx, s) {
+		if !c.given.waiting() && c.update(ctx, s) {
 			return
 		}
 		s = c.completed(s)
 	}
 	s.Services = slices.Clone(s.Services) // update changes it
-	kept := c.keeper.keep(c.given.Services, s.Services, time.Now())
-	c.given = s
+	was := c.given.services()
+	c.given.take(s)
+	if !c.given.waiting() {
+		c.pass(ctx, was, Record{Trace: s.Trace, Source: s.Source})
+	}
+}
+
+// begin waits for the turn of a pass, and returns what ends it.
+func (c *Controller) begin() (end func()) {
+	c.turn.Lock()
+	c.busy(time.Now())
+	return func() {
+		c.busy(time.Time{})
+		c.turn.Unlock()
+	}
+}
+
+// pass brings what all clusters have said into effect. was are the services of the pass
+// before.
+func (c *Controller) pass(ctx context.Context, was []discovery.Service, r Record) {
+	kept := c.keeper.keep(was, c.given.services(), time.Now())
+	problems := c.given.problems()
 	c.quarantine.release(kept, time.Now())
 	c.forgetTaken()
-	r := Record{Trace: s.Trace, Source: s.Source}
 	var err error
 	for range rounds {
 		var again bool
-		if again, err = c.round(ctx, kept, s.Problems, &r); err != nil || !again {
+		if again, err = c.round(ctx, kept, problems, &r); err != nil || !again {
 			break
 		}
 	}
@@ -214,11 +248,13 @@ func (c *Controller) forgetTaken() {
 	}
 }
 
-// Failed takes in that the source gave no answer. Nothing that serves is touched;
-// if nothing serves yet, HAProxy is started with the last good configuration, or
-// with none of the apps when there is no such thing.
-func (c *Controller) Failed(ctx context.Context, _ error) {
-	if c.applied {
+// Failed takes in that a cluster gave no answer. Nothing that serves is touched; the
+// first text waits for the cluster no longer. If there is none and nothing serves yet,
+// HAProxy is started with the last good configuration, or with none of the apps when
+// there is no such thing.
+func (c *Controller) Failed(ctx context.Context, cluster string, _ error) {
+	defer c.begin()()
+	if c.proceed(ctx, cluster) || c.applied {
 		return
 	}
 	started, err := c.applier.StartLast(ctx)
@@ -267,7 +303,7 @@ func (c *Controller) retryLater() {
 	if wait > verdictLife || c.cfg.Retry == nil {
 		return
 	}
-	c.Close()
+	c.stopRetry()
 	c.retry = time.AfterFunc(wait, c.cfg.Retry)
 }
 

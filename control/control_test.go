@@ -300,8 +300,8 @@ func TestWithoutMarathonTheLastGoodConfigurationIsStarted(t *testing.T) {
 			t.Parallel()
 			k := &kernel{last: last}
 			c := newController(t, control.Config{}, k)
-			c.Failed(t.Context(), errors.New("no master"))
-			c.Failed(t.Context(), errors.New("no master"))
+			c.Failed(t.Context(), "", errors.New("no master"))
+			c.Failed(t.Context(), "", errors.New("no master"))
 			want := 1 // heads only
 			if last {
 				want = 0

@@ -42,17 +42,23 @@ func (c *Controller) update(ctx context.Context, s discovery.Snapshot) bool {
 	return true
 }
 
-// Ended takes tasks that end out of service, each given with its app, before the source
-// is asked. What the next snapshot of their apps says holds. The last ready tasks of a
-// service stay until then: those that take their place may not be known yet.
+// Ended takes tasks that end out of service, each given with its app, all of one cluster,
+// before the source is asked. What the next snapshot of their apps says holds. The last
+// ready tasks of a service stay until then: those that take their place may not be known
+// yet.
 func (c *Controller) Ended(ctx context.Context, tasks map[string]string) {
-	c.busy(time.Now())
-	defer c.busy(time.Time{})
-	s := discovery.Snapshot{Source: c.given.Source, Trace: discovery.Trace{Trigger: triggerEnded, Hinted: time.Now()}}
-	for _, app := range slices.Compact(slices.Sorted(maps.Values(tasks))) {
+	defer c.begin()()
+	if len(tasks) == 0 || c.given.waiting() {
+		return
+	}
+	apps := slices.Compact(slices.Sorted(maps.Values(tasks)))
+	cluster, _ := discovery.CutCluster(apps[0])
+	given := c.given.said[cluster]
+	s := discovery.Snapshot{Cluster: cluster, Source: given.Source, Trace: discovery.Trace{Trigger: triggerEnded, Hinted: time.Now()}}
+	for _, app := range apps {
 		found := false
 		var services []discovery.Service
-		for _, service := range servicesOf(c.given.Services, app) {
+		for _, service := range servicesOf(given.Services, app) {
 			left := slices.DeleteFunc(slices.Clone(service.Endpoints), func(e discovery.Endpoint) bool { return tasks[e.Task] == app })
 			if len(left) < len(service.Endpoints) && slices.ContainsFunc(left, ready) {
 				found = true
@@ -63,7 +69,7 @@ func (c *Controller) Ended(ctx context.Context, tasks map[string]string) {
 		if found {
 			s.Apps = append(s.Apps, app)
 			s.Services = append(s.Services, services...)
-			s.Problems = append(s.Problems, problemsOf(c.given.Problems, app)...)
+			s.Problems = append(s.Problems, problemsOf(given.Problems, app)...)
 		}
 	}
 	if len(s.Apps) > 0 {
@@ -79,11 +85,12 @@ const triggerEnded = "task ended"
 // changed returns the proxies of the apps with their present endpoints; ok is false if
 // something else about the apps has changed.
 func (c *Controller) changed(s discovery.Snapshot) (changed []haproxy.Proxy, ok bool) {
+	given := c.given.said[s.Cluster]
 	for _, app := range s.Apps {
-		was, is := servicesOf(c.given.Services, app), servicesOf(s.Services, app)
+		was, is := servicesOf(given.Services, app), servicesOf(s.Services, app)
 		_, aside := c.quarantine[app]
 		if aside || !slices.EqualFunc(was, is, discovery.Service.SameButEndpoints) ||
-			!slices.Equal(problemsOf(c.given.Problems, app), problemsOf(s.Problems, app)) {
+			!slices.Equal(problemsOf(given.Problems, app), problemsOf(s.Problems, app)) {
 			return nil, false
 		}
 		for i := range is {
@@ -106,7 +113,7 @@ func (c *Controller) changed(s discovery.Snapshot) (changed []haproxy.Proxy, ok 
 // take notes what the source says now.
 func (c *Controller) take(s discovery.Snapshot, changed []haproxy.Proxy) {
 	for _, app := range s.Apps {
-		copy(servicesOf(c.given.Services, app), servicesOf(s.Services, app))
+		copy(servicesOf(c.given.said[s.Cluster].Services, app), servicesOf(s.Services, app))
 	}
 	for _, p := range changed {
 		at, _ := slices.BinarySearchFunc(c.last.proxies, p, func(a, b haproxy.Proxy) int {
@@ -117,25 +124,26 @@ func (c *Controller) take(s discovery.Snapshot, changed []haproxy.Proxy) {
 	}
 }
 
-// completed returns a snapshot of all apps with what one of some apps says.
+// completed returns a snapshot of all apps of a cluster with what one of some apps says.
 func (c *Controller) completed(s discovery.Snapshot) discovery.Snapshot {
 	other := func(app string) bool {
 		_, mine := slices.BinarySearch(s.Apps, app)
 		return !mine
 	}
+	given := c.given.said[s.Cluster]
 	services, problems := slices.Clone(s.Services), slices.Clone(s.Problems)
-	for _, o := range c.given.Services {
+	for _, o := range given.Services {
 		if other(o.App) {
 			services = append(services, o)
 		}
 	}
-	for _, p := range c.given.Problems {
+	for _, p := range given.Problems {
 		if other(p.App) {
 			problems = append(problems, p)
 		}
 	}
 	all := discovery.NewSnapshot(services, problems)
-	all.Source, all.Trace = s.Source, s.Trace
+	all.Cluster, all.Source, all.Trace = s.Cluster, s.Source, s.Trace
 	return all
 }
 
