@@ -22,7 +22,7 @@ func Qualify(cluster, app string) string {
 // CutCluster cuts a qualified ID into the name of the cluster, empty for the one without
 // a name, and Marathon's own ID. It undoes Qualify.
 func CutCluster(qualified string) (cluster, app string) {
-	if cluster, app, named := strings.Cut(qualified, clusterEnd); named && !strings.Contains(cluster, "/") {
+	if cluster, app, named := strings.Cut(qualified, clusterEnd); named && cluster != "" && !strings.Contains(cluster, "/") {
 		return cluster, app
 	}
 	return "", qualified

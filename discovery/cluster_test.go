@@ -12,7 +12,7 @@ import (
 func TestAQualifiedIDNamesItsClusterAndItsApp(t *testing.T) {
 	t.Parallel()
 	for qualified, want := range map[string][2]string{
-		"east:/shop/web": {"east", "/shop/web"}, "/shop/web": {"", "/shop/web"}, "east:": {"east", ""}, "": {"", ""},
+		"east:/shop/web": {"east", "/shop/web"}, "/shop/web": {"", "/shop/web"}, "east:": {"east", ""}, "": {"", ""}, ":/a": {"", ":/a"},
 		"/odd:id": {"", "/odd:id"}, // as a problem shows an ID that Marathon should not have taken
 	} {
 		cluster, app := discovery.CutCluster(qualified)

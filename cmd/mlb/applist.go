@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mlb/discovery"
 )
 
-// AppList is a set of apps: IDs, "/x/*" for all apps below /x, or "*" for all. The
-// zero value is no app.
+// AppList is a set of apps: IDs, "/x/*" for all apps below /x, or "*" for all. IDs of
+// named clusters are qualified. The zero value is no app.
 type AppList []string
 
 // Allow reports whether an app is in the list.
@@ -36,8 +38,9 @@ func parseAppList(word string) (AppList, error) {
 	var list AppList
 	for entry := range strings.SplitSeq(word, ",") {
 		entry = strings.TrimSpace(entry)
-		id := strings.TrimSuffix(entry, "/*")
-		if entry != "*" && (!strings.HasPrefix(entry, "/") || strings.ContainsAny(id, "* ")) {
+		cluster, path := discovery.CutCluster(entry)
+		id, known := strings.TrimSuffix(path, "/*"), cluster == "" || clusterName.MatchString(cluster)
+		if entry != "*" && (!known || !strings.HasPrefix(path, "/") || strings.ContainsAny(id, "* ")) {
 			return nil, fmt.Errorf("%q is neither an app id nor one ending in /*, nor *", entry)
 		}
 		list = append(list, entry)

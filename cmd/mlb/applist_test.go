@@ -9,6 +9,8 @@ func TestD36TemplateLabelsCanBeLimitedToApps(t *testing.T) {
 		"none":         {"/a": false},
 		"/a, /x/*":     {"/a": true, "/ab": false, "/x/b": true, "/x": false, "/xy": false},
 		"/x/*,/x/deep": {"/x/deep": true, "/y": false},
+		"/x/*,e:/y":    {"/x/a": true, "e:/x/a": false, "e:/y": true, "/y": false, "e:/y/z": false},
+		"e:/*":         {"/a": false, "e:/a": true, "ee:/a": false},
 	} {
 		list, err := parseAppList(word)
 		if err != nil {
@@ -20,7 +22,7 @@ func TestD36TemplateLabelsCanBeLimitedToApps(t *testing.T) {
 			}
 		}
 	}
-	for _, word := range []string{"", "a", "/a*", "/a,,/b", "/*/b"} {
+	for _, word := range []string{"", "a", "/a*", "/a,,/b", "/*/b", ":/a", "e:", "e:a", "E:/a", "e:*"} {
 		if list, err := parseAppList(word); err == nil {
 			t.Errorf("%q is taken for %q", word, list)
 		}

@@ -148,49 +148,40 @@ func certificateFolders(list []string) []string {
 	return folders
 }
 
-// source is everything that looks at Marathon.
+// source is everything that looks at one cluster.
 type source struct {
+	cluster  Cluster
 	client   *marathon.Client
 	stream   *marathon.Stream
 	resolver *marathon.Resolver
 	deriver  *marathon.Deriver
 	metrics  *marathon.Metrics
-	refresh  func(trigger string)
-	close    func() // after the last request
+	log      *zap.Logger
+	watcher  *marathon.Watcher // nil where nobody follows
 }
 
-// newSource wires the client, the stream and the derivation.
-func newSource(ctx context.Context, cfg Config, reg prometheus.Registerer, log *zap.Logger) (*source, error) {
-	credentials, err := authorizer(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	masters, err := marathon.NewMasters(cfg.Marathon)
+// newSource wires the client, the stream and the derivation for one cluster. Nobody asks
+// one cluster's Resolver for the names of another: it keeps those of its last pass.
+func newSource(cfg Config, cluster Cluster, credentials marathon.Credentials, reg prometheus.Registerer, log *zap.Logger) (*source, error) {
+	masters, err := marathon.NewMasters(cluster.Marathon)
 	if err != nil {
 		return nil, err
 	}
 	client := marathon.ClientConfig{CAFile: cfg.CACert, Credentials: credentials}
-	log = log.Named("marathon")
-	s := &source{metrics: marathon.NewMetrics(reg), refresh: func(string) {}}
+	s := &source{cluster: cluster, log: cluster.log(log).Named("marathon"), metrics: marathon.NewMetrics(cfg.clusterRegistry(cluster, reg))}
 	if s.client, err = marathon.NewClient(client, masters, s.metrics); err != nil {
 		return nil, err
 	}
-	s.close = s.client.Close
-	if logsIn, ok := credentials.(*marathon.DCOS); ok {
-		s.close = func() {
-			s.client.Close()
-			logsIn.Close()
-		}
-	}
-	s.stream = marathon.NewStream(marathon.StreamConfig{MaxBackoff: cfg.MaxBackoff}, s.client, log, s.metrics)
+	s.stream = marathon.NewStream(marathon.StreamConfig{MaxBackoff: cfg.MaxBackoff}, s.client, s.log, s.metrics)
 	s.resolver = marathon.NewResolver(net.DefaultResolver, marathon.ResolverOptions{Capacity: cfg.LRUCacheCapacity},
-		func() { s.refresh("address changed") }, log)
+		func() { s.watcher.Refresh("address changed") }, s.log)
 	s.deriver = marathon.NewDeriver(marathon.Options{
-		Groups: cfg.Groups, StrictMode: cfg.Strict, HealthCheck: cfg.HealthCheck,
+		Cluster: cluster.Name,
+		Groups:  cfg.Groups, StrictMode: cfg.Strict, HealthCheck: cfg.HealthCheck,
 		MinServicePort: cfg.MinServicePort, MaxServicePort: cfg.MaxServicePort,
 		Framework: cfg.FrameworkName, VerdictCapacity: cfg.LRUCacheCapacity,
 		CertificateFolders: certificateFolders(cfg.Certificates.List),
-	}, s.resolver, log)
+	}, s.resolver, s.log)
 	return s, nil
 }
 

@@ -42,7 +42,10 @@ type Config struct {
 
 	// Marathon holds the base URLs in order of preference, without a trailing
 	// slash, without credentials and without duplicates (D1).
+	// Empty: there are only Clusters.
 	Marathon []string
+	// Clusters are the clusters with a name, in the order given.
+	Clusters []Cluster
 	// Auth are the credentials of flags and environment; see
 	// [Config.Credentials] for those that count.
 	Auth Credentials
@@ -201,6 +204,7 @@ type draft struct {
 	help, longHelp, sse, dry bool
 
 	marathon     []string
+	named        []string
 	auth         Secret
 	sslCerts     string
 	sslDir       string

@@ -91,28 +91,34 @@ func (l *loader) checkListeners() {
 // completeMarathon checks the base URLs of Marathon.
 func (l *loader) completeMarathon() {
 	d := &l.draft
+	l.completeClusters()
 	for _, word := range d.marathon {
-		base, auth, err := parseMarathon(word)
-		if err != nil {
-			l.wrong.add(exitUsage, "--marathon: "+err.Error())
-			continue
-		}
-		if !slices.Contains(d.Marathon, base) {
+		if base, ok := l.master("--marathon", word); ok && !slices.Contains(d.Marathon, base) {
 			d.Marathon = append(d.Marathon, base)
-		}
-		switch {
-		case auth.Empty() || auth.Equal(d.Auth):
-		case d.Auth.Empty():
-			d.Auth = auth
-		default:
-			l.wrong.add(exitUsage, "--marathon: the URLs hold different credentials")
 		}
 	}
 	d.marathon = d.Marathon // what is shown from now on has no credentials
 	unverified := func(base string) bool { return strings.HasPrefix(base, "https:") }
-	if d.CACert == "" && slices.ContainsFunc(d.Marathon, unverified) {
+	if d.CACert == "" && slices.ContainsFunc(d.clusters(), func(c Cluster) bool { return slices.ContainsFunc(c.Marathon, unverified) }) {
 		d.Warnings = append(d.Warnings, "Marathon's certificates are not verified without --marathon-ca-cert")
 	}
+}
+
+// master reads a base URL of an option, and notes its credentials, which are those for
+// all masters of all clusters, or what is wrong.
+func (l *loader) master(option, word string) (base string, ok bool) {
+	base, auth, err := parseMarathon(word)
+	switch d := &l.draft; {
+	case err != nil:
+		l.wrong.add(exitUsage, option+": "+err.Error())
+		return "", false
+	case auth.Empty() || auth.Equal(d.Auth):
+	case d.Auth.Empty():
+		d.Auth = auth
+	default:
+		l.wrong.add(exitUsage, option+": the URLs hold different credentials")
+	}
+	return base, true
 }
 
 // parseMarathon reads a base URL. A path prefix stays, a trailing slash goes,

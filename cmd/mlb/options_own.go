@@ -43,8 +43,14 @@ func ownOptions() []option {
 			bind: func(d *draft) pflag.Value { return booleanFlag(&d.HTTP2) },
 		},
 		{
+			name: "marathon-cluster", own: true, arity: takesEach, arg: "NAME=URL,URL", topic: topicMarathon,
+			doc: "Another Marathon cluster, with the base URLs of its masters; may be repeated. Its apps are known as `NAME:/path` in every name and in the header `X-Marathon-App-Id`. " +
+				"The name has lower-case letters, digits and dashes. Without `--marathon` there are only such clusters. Credentials and certificates are the same for all. The variable separates clusters by blanks.",
+			bind: func(d *draft) pflag.Value { return flagList{&d.named} },
+		},
+		{
 			name: "template-labels", own: true, arg: "APPS", topic: topicServices, def: "*",
-			doc: "Comma list of the apps whose labels may replace templates: app ids, ids ending in `/*` for all below, `*` for all, `none`. Another app that has such a label is left out and reported.",
+			doc: "Comma list of the apps whose labels may replace templates: app ids, ids ending in `/*` for all below, `*` for all, `none`. Those of a named cluster begin with its name, as in `east:/shop/*`. Another app that has such a label is left out and reported.",
 			bind: func(d *draft) pflag.Value {
 				return flagValue[AppList]{&d.TemplateLabels, parseAppList, AppList.String}
 			},

@@ -42,20 +42,26 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 	if err != nil {
 		return usageError(err)
 	}
-	s, err := newSource(ctx, cfg, newRegistry(), log)
+	all, err := newSources(ctx, cfg, newRegistry(), log)
 	if err != nil {
 		return err
 	}
-	defer s.close()
-	answer, err := s.client.Apps(ctx)
-	if err != nil {
-		return fmt.Errorf("get apps: %w", err)
-	}
-	services, problems := s.deriver.Derive(ctx, answer.Apps)
-	served := services[:0:0]
-	for _, one := range services {
-		if len(one.Endpoints) > 0 {
-			served = append(served, one)
+	defer all.close()
+	var served []discovery.Service
+	var problems []discovery.Problem
+	apps := 0
+	for _, s := range all.each {
+		answer, err := s.client.Apps(ctx)
+		if err != nil {
+			return s.cluster.named(fmt.Errorf("get apps: %w", err))
+		}
+		apps += len(answer.Apps)
+		found := discovery.NewSnapshot(s.deriver.Derive(ctx, answer.Apps)).Of(s.cluster.Name)
+		problems = append(problems, found.Problems...)
+		for _, one := range found.Services {
+			if len(one.Endpoints) > 0 {
+				served = append(served, one)
+			}
 		}
 	}
 	proxies, losers := haproxy.Claim(served, newClaims(cfg))
@@ -67,7 +73,7 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 		}
 	}
 	if len(proxies) == 0 {
-		log.Warn("no service", zap.Int("apps", len(answer.Apps)), zap.Strings("group", cfg.Groups))
+		log.Warn("no service", zap.Int("apps", apps), zap.Strings("group", cfg.Groups))
 	}
 	_, err = io.WriteString(stdout, text.Config.Text()+commentedMaps(text.Config.Files))
 	return err

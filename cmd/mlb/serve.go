@@ -51,8 +51,7 @@ func serve(ctx context.Context, cfg Config, stdout, stderr io.Writer) error {
 type balancer struct {
 	cfg        Config
 	log        *zap.Logger
-	source     *source
-	watcher    *marathon.Watcher
+	sources    *sources
 	controller *control.Controller
 	loop       *apply.Loop
 	process    processes
@@ -93,13 +92,13 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	}
 	reg := newRegistry()
 	b := &balancer{cfg: cfg, log: log}
-	if b.source, err = newSource(ctx, cfg, reg, log); err != nil {
+	if b.sources, err = newSources(ctx, cfg, reg, log); err != nil {
 		return nil, err
 	}
-	b.loop, b.process, b.roster = newLoop(ctx, cfg, features, func() { b.source.refresh("retry") }, reg, log)
+	b.loop, b.process, b.roster = newLoop(ctx, cfg, features, func() { b.sources.refresh("retry") }, reg, log)
 	b.controller = control.New(control.Config{
 		Claims: newClaims(cfg), EmptyServiceTimeout: cfg.EmptyServiceTimeout, SkipCleanup: cfg.SkipConfigCleanup,
-		Retry: func() { b.source.refresh("retry") },
+		Clusters: b.sources.names(), Retry: func() { b.sources.refresh("retry") },
 	}, renderer, b.loop, log.Named("control"), control.NewMetrics(reg))
 	mode := marathon.Follow
 	switch cfg.Mode { //nolint:exhaustive // the other modes do not serve.
@@ -108,12 +107,13 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 	case ModeOnce:
 		mode = marathon.Once
 	}
-	b.watcher = marathon.NewWatcher(marathon.WatcherConfig{
-		Mode: mode, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval, Ended: b.controller.Ended,
-	},
-		b.source.client, b.source.stream, b.source.deriver, b.controller.Pass, b.controller.Failed,
-		log.Named("marathon"), b.source.metrics)
-	b.source.refresh = b.watcher.Refresh
+	for _, s := range b.sources.each {
+		s.watcher = marathon.NewWatcher(marathon.WatcherConfig{
+			Mode: mode, Cluster: s.cluster.Name, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval, Ended: b.controller.Ended,
+		},
+			s.client, s.stream, s.deriver, b.controller.Pass,
+			func(ctx context.Context, err error) { b.controller.Failed(ctx, s.cluster.Name, err) }, s.log, s.metrics)
+	}
 	b.admin = admin.New(admin.Config{
 		Socket: cfg.adminSocket(), Group: frame.Group, Listen: cfg.AdminListen, Sources: cfg.AdminSources,
 	}, view{b}, reg, log)
@@ -123,7 +123,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 // run starts the parts and, when ctx is done, ends them in the order that loses
 // nothing: first nothing new comes in, then HAProxy is stopped softly, then the interface goes.
 func (b *balancer) run(ctx context.Context) error {
-	defer b.source.close()
+	defer b.sources.close()
 	defer b.controller.Close()
 	// Whoever has these has the HAProxy, too: it must not be touched then.
 	if err := b.admin.Open(ctx); err != nil {
@@ -176,14 +176,13 @@ func (b *balancer) watch(ctx context.Context) error {
 			}
 		}
 	})
-	g.Go(func() error { return b.source.resolver.Run(ctx) })
 	g.Go(func() error {
 		b.serveLast(ctx)
 		return nil
 	})
 	g.Go(func() error {
 		defer end() // mode once ends by itself
-		return b.watcher.Run(ctx)
+		return b.sources.run(ctx)
 	})
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {
@@ -193,7 +192,7 @@ func (b *balancer) watch(ctx context.Context) error {
 }
 
 // lastPatience is how long a start waits for Marathon's first answer before the last
-// good configuration is served.
+// good configuration is served, and for all clusters before one is left out.
 const lastPatience = 2 * time.Second
 
 // serveLast serves the last good configuration when Marathon takes its time, as it does
@@ -207,6 +206,9 @@ func (b *balancer) serveLast(ctx context.Context) {
 		return
 	case <-patience.C:
 	}
+	if b.cfg.Mode != ModeOnce {
+		b.controller.Proceed(ctx)
+	}
 	if _, passed := b.controller.Last(); passed || b.controller.Busy() > 0 || b.cfg.foreign() {
 		return
 	}
@@ -219,7 +221,7 @@ func (b *balancer) serveLast(ctx context.Context) {
 func (b *balancer) signalled(s os.Signal) {
 	switch s {
 	case syscall.SIGHUP:
-		b.watcher.Refresh("signal")
+		b.sources.refresh("signal")
 	case syscall.SIGUSR1:
 		b.loop.Reload("signal")
 	}

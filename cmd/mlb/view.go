@@ -13,6 +13,7 @@ import (
 
 	"mlb/admin"
 	"mlb/discovery"
+	"mlb/discovery/marathon"
 	"mlb/haproxy"
 )
 
@@ -78,18 +79,29 @@ func (v view) Ready() error {
 	if !v.loop.Status().Running {
 		errs = append(errs, errors.New("haproxy does not run"))
 	}
+	for _, s := range v.sources.each {
+		if err := v.behind(s.watcher.Status()); err != nil {
+			errs = append(errs, s.cluster.named(err))
+		}
+	}
 	switch last, ok := v.controller.Last(); {
-	case !ok:
-		errs = append(errs, errors.New("no answer from marathon yet"))
+	case !ok && len(errs) == 0:
+		errs = append(errs, errors.New("no pass has ended yet"))
 	case last.Error != "":
 		errs = append(errs, errors.New("last pass: "+last.Error))
 	}
-	if s := v.watcher.Status(); !s.LastGood.IsZero() && s.Failing {
-		if age := time.Since(s.LastGood); age > v.interval()+stale {
-			errs = append(errs, fmt.Errorf("data is %s old: %s", age.Round(time.Second), s.Error))
-		}
-	}
 	return errors.Join(errs...)
+}
+
+// behind says why a cluster's routes cannot be relied on.
+func (v view) behind(s marathon.Status) error {
+	switch age := time.Since(s.LastGood); {
+	case s.LastGood.IsZero():
+		return errors.New("no answer from marathon yet")
+	case s.Failing && age > v.interval()+stale:
+		return fmt.Errorf("data is %s old: %s", age.Round(time.Second), s.Error)
+	}
+	return nil
 }
 
 // interval is the longest time between two readings when all is well.
@@ -105,7 +117,7 @@ func (v view) Refresh(reason string) bool {
 	if v.cfg.Mode != ModeSSE {
 		return false
 	}
-	v.watcher.Refresh(reason)
+	v.sources.refresh(reason)
 	return true
 }
 
