@@ -9,7 +9,8 @@
 //	/_mlb_signal/hup         ask for a full refresh
 //	/_mlb_signal/usr1        ask for a reload
 //	/_mlb/reload             ask for a reload, in every mode, with POST only
-//	/_mlb/live, /_mlb/ready  health, with the reasons
+//	/_mlb/live, /_mlb/ready  health, with the reasons and the age of the data
+//	/_mlb/release            believe what is held back, with POST only
 //	/_mlb/problems           what is wrong in the input
 //	/_mlb/workers            HAProxy's worker processes, old ones too
 //	/_mlb/metrics            mlb's metrics

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -39,11 +40,22 @@ func newHandler(v View, sources Sources, metrics prometheus.Gatherer, log *zap.L
 			writeText(w, http.StatusAccepted, []byte("HAProxy will be reloaded.\n"))
 		}),
 		"/_mlb/live": func(w http.ResponseWriter, _ *http.Request) {
-			writeHealth(w, "live", v.Live())
+			writeHealth(w, map[string]any{}, "live", v.Live())
 		},
 		"/_mlb/ready": func(w http.ResponseWriter, _ *http.Request) {
-			writeHealth(w, "ready", v.Ready())
+			writeHealth(w, map[string]any{"marathon": sourceList(v.Sources(), time.Now())}, "ready", v.Ready())
 		},
+		"/_mlb/release": guard(sources, func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.Method != http.MethodPost:
+				w.Header().Set("Allow", http.MethodPost)
+				writeText(w, http.StatusMethodNotAllowed, []byte("POST believes what is held back.\n"))
+			case !v.Release():
+				writeText(w, http.StatusConflict, []byte("Nothing is held back.\n"))
+			default:
+				writeText(w, http.StatusAccepted, []byte("The next answer of Marathon that says the same will be believed.\n"))
+			}
+		}),
 		"/_mlb/problems": guard(sources, func(w http.ResponseWriter, _ *http.Request) {
 			writeJSON(w, http.StatusOK, problemList(v.Problems()))
 		}),
@@ -106,13 +118,16 @@ func joinPIDs(pids []int) []byte {
 	return []byte(strings.Join(words, " "))
 }
 
-// writeHealth answers with 200 and {"<what>":true}, or with 503 and the reasons.
-func writeHealth(w http.ResponseWriter, what string, why error) {
-	if why == nil {
-		writeJSON(w, http.StatusOK, map[string]any{what: true})
-		return
+// writeHealth answers with 200 and {"<what>":true}, or with 503 and the reasons, and with
+// what else there is to say, which it may change.
+func writeHealth(w http.ResponseWriter, body map[string]any, what string, why error) {
+	status := http.StatusOK
+	body[what] = why == nil
+	if why != nil {
+		status = http.StatusServiceUnavailable
+		body["reasons"] = reasons(why)
 	}
-	writeJSON(w, http.StatusServiceUnavailable, map[string]any{what: false, "reasons": reasons(why)})
+	writeJSON(w, status, body)
 }
 
 // reasons takes an error made by errors.Join apart. One that wraps several errors

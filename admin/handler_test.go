@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,6 +29,8 @@ type view struct {
 	problems    []discovery.Problem
 	workers     admin.Workers
 	workersErr  error
+	sources     []admin.Source
+	held        bool
 	polling     bool
 	asked       chan string
 }
@@ -39,6 +42,9 @@ func (v view) PIDs() []int                   { return v.pids }
 func (v view) Live() error                   { return v.live }
 func (v view) Ready() error                  { return v.ready }
 func (v view) Problems() []discovery.Problem { return v.problems }
+
+func (v view) Sources() []admin.Source { return v.sources }
+func (v view) Release() bool           { return v.held }
 
 func (v view) Workers(context.Context) (admin.Workers, error) { return v.workers, v.workersErr }
 
@@ -101,14 +107,14 @@ func TestAnswers(t *testing.T) {
 		"query does not matter": {busy, "/_haproxy_getpids?x=1&y", 200, text, "12 345"},
 		"live":                  {view{}, "/_mlb/live", 200, json, `{"live":true}` + "\n"},
 		"not live":              {busy, "/_mlb/live", 503, json, `{"live":false,"reasons":["no pass for 10 minutes"]}` + "\n"},
-		"ready":                 {view{}, "/_mlb/ready", 200, json, `{"ready":true}` + "\n"},
+		"ready":                 {view{}, "/_mlb/ready", 200, json, `{"marathon":[],"ready":true}` + "\n"},
 		"not ready": {
 			busy, "/_mlb/ready", 503, json,
-			`{"ready":false,"reasons":["marathon is silent","haproxy is down"]}` + "\n",
+			`{"marathon":[],"ready":false,"reasons":["marathon is silent","haproxy is down"]}` + "\n",
 		},
 		"a sentence around two errors stays whole": {
 			view{ready: fmt.Errorf("both %w and %w", errors.New("this"), errors.New("that"))},
-			"/_mlb/ready", 503, json, `{"ready":false,"reasons":["both this and that"]}` + "\n",
+			"/_mlb/ready", 503, json, `{"marathon":[],"ready":false,"reasons":["both this and that"]}` + "\n",
 		},
 		"workers, one of which does not answer": {
 			view{workers: admin.Workers{HardStop: "1h", Workers: []admin.Worker{
@@ -218,5 +224,52 @@ func TestReloadIsAskedForWithPostInEveryMode(t *testing.T) {
 	close(asked)
 	if got := <-asked; got != "reload now request" {
 		t.Errorf("asked for %q", got)
+	}
+}
+
+func TestReadinessSaysHowOldTheDataIsAndWhatIsHeld(t *testing.T) {
+	t.Parallel()
+	ago := func(d time.Duration) time.Time { return time.Now().Add(-d) }
+	v := view{sources: []admin.Source{
+		{
+			Master: "http://m1", Data: ago(time.Minute), List: ago(time.Hour), Event: ago(time.Second), Byte: ago(time.Second), Connected: true,
+			Held: &admin.Held{Since: ago(time.Minute), Endpoints: 3, OfEndpoints: 4, Apps: 1, OfApps: 2, Confirmations: 2},
+		},
+		{Cluster: "east", Restored: true, Data: ago(time.Hour), Error: "nobody answers"},
+	}}
+	w := serve(t, v, http.MethodGet, "/_mlb/ready")
+	var got struct {
+		Ready    bool
+		Marathon []map[string]any
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusOK || len(got.Marathon) != 2 {
+		t.Fatalf("answer %d %s, %v", w.Code, w.Body, err)
+	}
+	for i, ages := range []map[string]float64{{"age_seconds": 60, "list_age_seconds": 3600, "event_age_seconds": 1, "byte_age_seconds": 1}, {"age_seconds": 3600}} {
+		for name, want := range ages {
+			if age, ok := got.Marathon[i][name].(float64); !ok || age < want || age > want+600 {
+				t.Errorf("%s of %d is %v, want %v", name, i, got.Marathon[i][name], want)
+			}
+		}
+	}
+	is := got.Marathon[0]["held"].(map[string]any) //nolint:forcetypeassert // the test fails
+	if is["endpoints"] != 3.0 || is["of_endpoints"] != 4.0 || is["apps"] != 1.0 || is["of_apps"] != 2.0 || is["confirmations"] != 2.0 {
+		t.Errorf("held %v", is)
+	}
+	if e := got.Marathon[1]; e["cluster"] != "east" || e["restored"] != true || e["error"] != "nobody answers" || e["event_age_seconds"] != nil || e["held"] != nil {
+		t.Errorf("second cluster %v", e)
+	}
+}
+
+func TestWhatIsHeldIsReleasedByPostOnly(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		method string
+		held   bool
+		status int
+	}{{http.MethodGet, true, http.StatusMethodNotAllowed}, {http.MethodPost, true, http.StatusAccepted}, {http.MethodPost, false, http.StatusConflict}} {
+		if w := serve(t, view{held: tt.held}, tt.method, "/_mlb/release"); w.Code != tt.status {
+			t.Errorf("%s, held %t: status %d, want %d", tt.method, tt.held, w.Code, tt.status)
+		}
 	}
 }

@@ -29,6 +29,36 @@ type Worker struct {
 	Connections int
 }
 
+// Source is what is known about one Marathon, at one moment. A zero time means never.
+type Source struct {
+	// Cluster is its name; empty for the one without.
+	Cluster string
+	// Master is the address that answered last, without credentials.
+	Master string
+	// Data is when it last answered well, List when it did about all apps.
+	Data, List time.Time
+	// Restored says that Data is that of an earlier process: there is no answer yet.
+	Restored bool
+	// Event and Byte are when its event stream last brought one, Connected whether it is
+	// attached.
+	Event, Byte time.Time
+	Connected   bool
+	// Error is why the last reading failed, or empty.
+	Error string
+	// Held is what is served although the last answer lacks it; nil: nothing.
+	Held *Held
+}
+
+// Held is what an answer would have removed without a reason (--max-removal).
+type Held struct {
+	// Since is when an answer was first held.
+	Since time.Time
+	// Endpoints of OfEndpoints, and Apps of OfApps, stay because of it.
+	Endpoints, OfEndpoints, Apps, OfApps int
+	// Confirmations is how many answers more have to say the same.
+	Confirmations int
+}
+
 // View is what the interface shows and whom it asks. Its methods are called from
 // many goroutines at once and must not block for longer than a client would wait.
 type View interface {
@@ -49,6 +79,12 @@ type View interface {
 	// Ready returns why the routes cannot be relied on, or nil if they can. The
 	// parts of an error made by errors.Join are shown one by one.
 	Ready() error
+	// Sources returns how fresh the data of each Marathon is, in the order in which it is
+	// to be shown.
+	Sources() []Source
+	// Release lets the next answer that repeats what is held back remove it, and
+	// reports whether anything is held.
+	Release() bool
 	// Problems returns what is wrong in the input, in the order in which it is to
 	// be shown.
 	Problems() []discovery.Problem

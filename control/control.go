@@ -85,7 +85,7 @@ type Controller struct {
 func New(cfg Config, r renderer, a applier, log *zap.Logger, m *Metrics) *Controller {
 	return &Controller{
 		cfg: cfg, renderer: r, applier: a, log: log, metrics: m,
-		given:  newClusters(cfg.Clusters),
+		given:      newClusters(cfg.Clusters),
 		keeper:     keeper{timeout: cfg.EmptyServiceTimeout},
 		quarantine: quarantine{}, taken: map[string]time.Time{},
 	}
@@ -250,14 +250,18 @@ func (c *Controller) forgetTaken() {
 
 // Failed takes in that a cluster gave no answer. Nothing that serves is touched; the
 // first text waits for the cluster no longer. If there is none and nothing serves yet,
-// HAProxy is started with the last good configuration, or with none of the apps when
-// there is no such thing.
+// HAProxy is started with the last good configuration, else with what an earlier process
+// knew (Remember), or with none of the apps when there is no such thing either.
 func (c *Controller) Failed(ctx context.Context, cluster string, _ error) {
 	defer c.begin()()
 	if c.proceed(ctx, cluster) || c.applied {
 		return
 	}
 	started, err := c.applier.StartLast(ctx)
+	if err == nil && !started && len(c.given.said) > 0 {
+		c.pass(ctx, nil, Record{Trace: discovery.Trace{Trigger: triggerLastGood}})
+		return
+	}
 	if err == nil && !started {
 		_, err = c.applier.Apply(ctx, c.renderer.Render(nil).Config)
 	}

@@ -50,6 +50,16 @@ func askReload(ctx context.Context, args []string, stdout io.Writer) error {
 	return ask(ctx, *dir, http.MethodPost, "/_mlb/reload", stdout)
 }
 
+// askRelease asks a running mlb at its socket to believe the next answer of Marathon that
+// repeats what is held back, and prints the answer. It fails if nothing is.
+func askRelease(ctx context.Context, args []string, stdout io.Writer) error {
+	flags, dir := askFlags("mlb release")
+	if done, err := parseWords(flags, "", args, stdout); done {
+		return err
+	}
+	return ask(ctx, *dir, http.MethodPost, "/_mlb/release", stdout)
+}
+
 // askFlags returns the flags of a question, with the folder of the socket among them.
 func askFlags(name string) (flags *pflag.FlagSet, dir *string) {
 	flags = pflag.NewFlagSet(name, pflag.ContinueOnError)

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"go.uber.org/zap"
 
+	"mlb/discovery/lastgood"
 	"mlb/discovery/marathon"
 	"mlb/haproxy"
 	"mlb/haproxy/certs"
@@ -157,7 +158,9 @@ type source struct {
 	deriver  *marathon.Deriver
 	metrics  *marathon.Metrics
 	log      *zap.Logger
+	terms    string            // on which the deriver works
 	watcher  *marathon.Watcher // nil where nobody follows
+	keeper   *lastgood.Keeper  // the same
 }
 
 // newSource wires the client, the stream and the derivation for one cluster. Nobody asks
@@ -175,13 +178,15 @@ func newSource(cfg Config, cluster Cluster, credentials marathon.Credentials, re
 	s.stream = marathon.NewStream(marathon.StreamConfig{MaxBackoff: cfg.MaxBackoff}, s.client, s.log, s.metrics)
 	s.resolver = marathon.NewResolver(net.DefaultResolver, marathon.ResolverOptions{Capacity: cfg.LRUCacheCapacity},
 		func() { s.watcher.Refresh("address changed") }, s.log)
-	s.deriver = marathon.NewDeriver(marathon.Options{
+	options := marathon.Options{
 		Cluster: cluster.Name,
 		Groups:  cfg.Groups, StrictMode: cfg.Strict, HealthCheck: cfg.HealthCheck,
 		MinServicePort: cfg.MinServicePort, MaxServicePort: cfg.MaxServicePort,
 		Framework: cfg.FrameworkName, VerdictCapacity: cfg.LRUCacheCapacity,
 		CertificateFolders: certificateFolders(cfg.Certificates.List),
-	}, s.resolver, s.log)
+	}
+	s.terms = termsOf(options)
+	s.deriver = marathon.NewDeriver(options, s.resolver, s.log)
 	return s, nil
 }
 

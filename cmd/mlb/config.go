@@ -22,6 +22,7 @@ const (
 	ModeRender    Mode = "render"    // print what would be written; touch nothing (D8)
 	ModeHealth    Mode = "health"    // ask a running mlb for its health
 	ModeReload    Mode = "reload"    // ask a running mlb to reload HAProxy
+	ModeRelease   Mode = "release"   // ask a running mlb to believe what it holds back
 	ModeTemplates Mode = "templates" // list, print or write templates
 	ModeDemo      Mode = "demo"      // show it all on this machine
 	ModeVersion   Mode = "version"   // print the version
@@ -37,7 +38,7 @@ type Config struct {
 	// Container says that the container's command line was used (contract 1.1),
 	// with its paths and variables.
 	Container bool
-	// Args are the words after "health", "reload", "templates" or "demo"; nil in other modes.
+	// Args are the words after "health", "reload", "release", "templates" or "demo"; nil in other modes.
 	Args []string
 
 	// Marathon holds the base URLs in order of preference, without a trailing
@@ -64,6 +65,10 @@ type Config struct {
 	MaxBackoff time.Duration
 	// ResyncInterval is the longest time without fetching everything (mode sse).
 	ResyncInterval time.Duration
+	// MaxRemoval is the share, in percent, of what is served that one answer may remove
+	// without a reason; one that would remove more is held until RemovalConfirmations
+	// further ones have said the same.
+	MaxRemoval, RemovalConfirmations int
 	// PollInterval is the pause after each pass in mode poll.
 	PollInterval time.Duration
 

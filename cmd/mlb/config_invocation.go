@@ -117,7 +117,7 @@ type invocation struct {
 // foreignFlags says whether the rest of the command line is not read here.
 func (i invocation) foreignFlags() bool {
 	switch i.mode {
-	case ModeHealth, ModeReload, ModeTemplates, ModeDemo, ModeVersion, ModeHelp:
+	case ModeHealth, ModeReload, ModeRelease, ModeTemplates, ModeDemo, ModeVersion, ModeHelp:
 		return true
 	case ModeSSE, ModePoll, ModeOnce, ModeRender, ModeLongHelp:
 		return false
@@ -155,7 +155,7 @@ func readInvocation(args []string) (invocation, error) {
 	case ModeSSE, ModePoll:
 		call.container = true
 		return call, nil
-	case ModeOnce, ModeRender, ModeHealth, ModeReload, ModeTemplates, ModeDemo, ModeVersion, ModeHelp:
+	case ModeOnce, ModeRender, ModeHealth, ModeReload, ModeRelease, ModeTemplates, ModeDemo, ModeVersion, ModeHelp:
 		return call, nil
 	case ModeLongHelp: // a flag, not a word
 	}
@@ -171,7 +171,7 @@ func readContainerMode(args []string) (invocation, error) {
 		switch mode := Mode(args[0]); mode {
 		case ModeSSE, ModePoll:
 			return invocation{program: "run " + args[0], mode: mode, container: true, rest: args[1:]}, nil
-		case ModeOnce, ModeRender, ModeHealth, ModeReload, ModeTemplates, ModeDemo, ModeVersion, ModeHelp, ModeLongHelp:
+		case ModeOnce, ModeRender, ModeHealth, ModeReload, ModeRelease, ModeTemplates, ModeDemo, ModeVersion, ModeHelp, ModeLongHelp:
 		}
 	}
 	return invocation{}, &StartError{Mistakes: []Mistake{{"the first word must be sse or poll", exitFailure}}}

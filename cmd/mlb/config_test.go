@@ -53,7 +53,7 @@ func TestLoadTutorial(t *testing.T) {
 	want := Config{
 		Mode: ModeSSE, Container: true,
 		Marathon:   []string{"http://192.168.71.167:8080", "http://192.168.71.168:8080", "http://192.168.71.169:8080"},
-		MaxBackoff: 300 * time.Second, ResyncInterval: 300 * time.Second, PollInterval: time.Minute,
+		MaxBackoff: 300 * time.Second, ResyncInterval: 300 * time.Second, MaxRemoval: 50, RemovalConfirmations: 3, PollInterval: time.Minute,
 		Groups: []string{"internal"}, HealthCheck: true,
 		MinServicePort: 10050, MaxServicePort: 10100, LRUCacheCapacity: 1000, EmptyServiceTimeout: 10 * time.Minute,
 		TemplateLabels: AppList{"*"},

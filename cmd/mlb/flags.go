@@ -91,6 +91,18 @@ func integerFlag(place *int, lowest int) pflag.Value {
 	return flagValue[int]{place, func(word string) (int, error) { return parseInteger(word, lowest) }, strconv.Itoa}
 }
 
+// percentFlag takes a whole number from 1 to 100, with or without a percent sign.
+func percentFlag(place *int) pflag.Value {
+	parse := func(word string) (int, error) {
+		number, err := parseInteger(strings.TrimSuffix(strings.TrimSpace(word), "%"), 1)
+		if err == nil && number > 100 {
+			return 0, errors.New("must be at most 100")
+		}
+		return number, err
+	}
+	return flagValue[int]{place, parse, strconv.Itoa}
+}
+
 // anyIntegerFlag takes a decimal number, negative ones too.
 func anyIntegerFlag(place *int) pflag.Value { return integerFlag(place, math.MinInt) }
 

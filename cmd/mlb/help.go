@@ -27,6 +27,7 @@ func forms() []form {
 		{ModeRender, true, "Print the configuration that would be written, and touch nothing."},
 		{ModeHealth, false, "Ask the mlb that runs here whether it is well."},
 		{ModeReload, false, "Ask the mlb that runs here to reload HAProxy, for example after a certificate file has changed."},
+		{ModeRelease, false, "Ask the mlb that runs here to believe what it holds back (--max-removal)."},
 		{ModeTemplates, false, "List the templates, print texts (NAME ..., --all, --default) or write them as files (--dir DIR)."},
 		{ModeDemo, false, "Show it all on this machine, with a simulated Marathon."},
 		{ModeVersion, false, "Print the version."},

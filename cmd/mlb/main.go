@@ -43,6 +43,8 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		err = askHealth(ctx, cfg.Args, stdout)
 	case ModeReload:
 		err = askReload(ctx, cfg.Args, stdout)
+	case ModeRelease:
+		err = askRelease(ctx, cfg.Args, stdout)
 	case ModeTemplates:
 		err = showTemplates(cfg, stdout)
 	case ModeDemo:

@@ -126,6 +126,16 @@ func ownTimes() []option {
 			bind: func(d *draft) pflag.Value { return positiveSpanFlag(&d.ResyncInterval) },
 		},
 		{
+			name: "max-removal", own: true, arg: "PERCENT", topic: topicMarathon, def: "50",
+			doc:  "Largest share of the served endpoints, or apps, that one answer of Marathon may remove if neither an event nor the apps themselves say why; more, and at least three, is held back. 100 holds nothing back.",
+			bind: func(d *draft) pflag.Value { return percentFlag(&d.MaxRemoval) },
+		},
+		{
+			name: "removal-confirmations", own: true, arg: "NUMBER", topic: topicMarathon, def: "3",
+			doc:  "How many further answers, ten seconds apart and from another master if there is one, have to repeat what is held back before it is believed. `mlb release` does not wait for them.",
+			bind: func(d *draft) pflag.Value { return integerFlag(&d.RemovalConfirmations, 1) },
+		},
+		{
 			name: "empty-service-timeout", own: true, arg: "DURATION", topic: topicServices, def: "10m",
 			doc:  "How long a service whose app still exists keeps its place after its last task is gone, so that a restart is no reload; 0 means not at all.",
 			bind: func(d *draft) pflag.Value { return spanFlag(&d.EmptyServiceTimeout) },

@@ -108,11 +108,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 		mode = marathon.Once
 	}
 	for _, s := range b.sources.each {
-		s.watcher = marathon.NewWatcher(marathon.WatcherConfig{
-			Mode: mode, Cluster: s.cluster.Name, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval, Ended: b.controller.Ended,
-		},
-			s.client, s.stream, s.deriver, b.controller.Pass,
-			func(ctx context.Context, err error) { b.controller.Failed(ctx, s.cluster.Name, err) }, s.log, s.metrics)
+		s.begin(cfg, mode, b.controller)
 	}
 	b.admin = admin.New(admin.Config{
 		Socket: cfg.adminSocket(), Group: frame.Group, Listen: cfg.AdminListen, Sources: cfg.AdminSources,
@@ -139,6 +135,14 @@ func (b *balancer) run(ctx context.Context) error {
 		defer endOuter()
 		return b.loop.Run(applying)
 	})
+	if b.cfg.Mode != ModeOnce {
+		for _, s := range b.sources.each {
+			g.Go(func() error {
+				s.keeper.Run(applying)
+				return nil
+			})
+		}
+	}
 	g.Go(func() error {
 		defer endApplying()
 		watching, end := context.WithCancel(ctx)

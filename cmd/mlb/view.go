@@ -93,11 +93,41 @@ func (v view) Ready() error {
 	return errors.Join(errs...)
 }
 
+// Sources says how fresh the data of each cluster is.
+func (v view) Sources() []admin.Source {
+	var out []admin.Source
+	for _, s := range v.sources.each {
+		is := s.watcher.Status()
+		one := admin.Source{
+			Cluster: s.cluster.Name, Master: is.Source, Data: is.LastGood, List: is.LastList, Restored: is.Restored,
+			Event: is.Stream.LastEvent, Byte: is.Stream.LastByte, Connected: is.Stream.Connected, Error: is.Error,
+		}
+		if h := is.Held; !h.Since.IsZero() {
+			one.Held = &admin.Held{
+				Since: h.Since, Endpoints: h.Endpoints, OfEndpoints: h.OfEndpoints, Apps: h.Apps, OfApps: h.OfApps, Confirmations: h.Confirmations,
+			}
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// Release lets what is held back go, in all clusters.
+func (v view) Release() bool {
+	held := false
+	for _, s := range v.sources.each {
+		held = s.watcher.Release() || held
+	}
+	return held
+}
+
 // behind says why a cluster's routes cannot be relied on.
 func (v view) behind(s marathon.Status) error {
 	switch age := time.Since(s.LastGood); {
 	case s.LastGood.IsZero():
 		return errors.New("no answer from marathon yet")
+	case s.Restored:
+		return fmt.Errorf("no answer from marathon yet, what is served is %s old", age.Round(time.Second))
 	case s.Failing && age > v.interval()+stale:
 		return fmt.Errorf("data is %s old: %s", age.Round(time.Second), s.Error)
 	}

@@ -2,7 +2,6 @@ package marathon
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -41,7 +40,7 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.brake.held
-	named := union(union(union(map[string]struct{}{}, w.named), w.told), late)
+	named := union(union(union(map[string]bool{}, w.named), w.told), late)
 	s = w.brake.judge(w.catalog.View(), s, answer.Apps, named, time.Now())
 	is := w.brake.held
 	switch {
@@ -64,11 +63,13 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 	return s
 }
 
-// union adds the members of one set to another one and returns it.
-func union(to, from map[string]struct{}) map[string]struct{} {
+// union adds what is said of apps to what is said of them, and returns it.
+func union(to, from map[string]bool) map[string]bool {
 	if to == nil {
 		return from
 	}
-	maps.Copy(to, from)
+	for app, gone := range from {
+		to[app] = to[app] || gone
+	}
 	return to
 }

@@ -49,9 +49,9 @@ type brake struct {
 }
 
 // judge returns what is to be believed of an answer about all apps. was are the services
-// served so far, named tells apps that events were about since an answer was last
-// believed.
-func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, named map[string]struct{}, now time.Time) discovery.Snapshot {
+// served so far, named are apps that events were about since an answer was last believed,
+// true for those that are being deleted.
+func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, named map[string]bool, now time.Time) discovery.Snapshot {
 	lost := lostBy(was, s.Services, apps, named, b.percent)
 	if !lost.implausible(b.percent) {
 		b.let()
@@ -122,11 +122,12 @@ func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*per
 //   - the answer lists it: its state, Marathon's verdict or a label is why, and these
 //     are for the app's owner to decide;
 //   - its app is listed with as many tasks as it wants, as after a scaling that no event
-//     told of; or
-//   - an event named its app since an answer was last believed.
+//     told of;
+//   - its app is listed, and an event was about it since an answer was last believed; or
+//   - an event said that its app is being deleted.
 //
 // Reasons are only looked for if it makes a difference.
-func lostBy(was, is []discovery.Service, apps []App, named map[string]struct{}, percent int) loss {
+func lostBy(was, is []discovery.Service, apps []App, named map[string]bool, percent int) loss {
 	l := count(was, is, func(string, string) bool { return false })
 	if !l.implausible(percent) {
 		return l
@@ -176,10 +177,16 @@ func tasksOf(services []discovery.Service) map[string]struct{} {
 
 // causes returns what tells whether a task of an app, or of a deployment group, has
 // gone for a reason.
-func causes(apps []App, named map[string]struct{}) func(app, task string) bool {
+func causes(apps []App, named map[string]bool) func(app, task string) bool {
 	listed := map[string]struct{}{}  // tasks
 	content := map[string]struct{}{} // apps and groups that have all the tasks they want
 	short := map[string]struct{}{}   // apps and groups that do not
+	told := map[string]struct{}{}    // what the tasks of apps begin with that events explain
+	for app, gone := range named {
+		if gone {
+			told[taskPrefix(app)] = struct{}{}
+		}
+	}
 	for i := range apps {
 		a := &apps[i]
 		id := serviceID(a)
@@ -191,10 +198,9 @@ func causes(apps []App, named map[string]struct{}) func(app, task string) bool {
 		for _, t := range a.Tasks {
 			listed[t.ID] = struct{}{}
 		}
-	}
-	told := make(map[string]struct{}, len(named))
-	for app := range named {
-		told[taskPrefix(app)] = struct{}{}
+		if _, ok := named[a.ID]; ok {
+			told[taskPrefix(a.ID)] = struct{}{}
+		}
 	}
 	return func(app, task string) bool {
 		if _, ok := listed[task]; ok {
@@ -202,21 +208,18 @@ func causes(apps []App, named map[string]struct{}) func(app, task string) bool {
 		}
 		_, complete := content[app]
 		_, incomplete := short[app]
-		if complete && !incomplete {
-			return true
-		}
-		return ofNamed(task, told)
+		return complete && !incomplete || ofApps(task, told)
 	}
 }
 
 // taskPrefix returns what the IDs of an app's tasks begin with, up to a dot (Marathon's
-// task IDs, all generations): dots are the only separator that app IDs share with it.
+// task IDs, all generations). IDs of apps may have dots, too, but no underscores.
 func taskPrefix(app string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(app, "/"), "/", "_")
 }
 
-// ofNamed reports whether a task is of one of the apps.
-func ofNamed(task string, prefixes map[string]struct{}) bool {
+// ofApps reports whether a task's ID begins, up to a dot, with one of the prefixes.
+func ofApps(task string, prefixes map[string]struct{}) bool {
 	for i, c := range task {
 		if c == '.' {
 			if _, ok := prefixes[task[:i]]; ok {

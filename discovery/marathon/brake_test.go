@@ -164,8 +164,14 @@ func TestWhatAnAnswerMayRemove(t *testing.T) {
 			app("/b", label("HAPROXY_0_VHOST", "bad\"host"), ports(10000), task("b.3", "10.0.0.1", 1001), task("b.4", "10.0.0.1", 1002)),
 			app("/c", ports(), task("c.5", "10.0.0.1", 1001), task("c.6", "10.0.0.1", 1002)),
 		}, []string{"a.1", "a.2"}},
+		"two apps that are being deleted": {
+			everything(), &marathon.Hint{Type: "deployment_success", Apps: []string{"/b", "/c"}, Gone: []string{"/b", "/c"}, Deployment: true}, three()[:1], []string{"a.1", "a.2"},
+		},
 		"two apps that events were about": {
-			everything(), &marathon.Hint{Type: "deployment_success", Apps: []string{"/b", "/c"}, Deployment: true}, three()[:1], []string{"a.1", "a.2"},
+			everything(), &marathon.Hint{Type: "deployment_success", Apps: []string{"/b", "/c"}, Deployment: true}, three()[:1], all(),
+		},
+		"the tasks of listed apps that events were about": {
+			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/b", "/c"}}, []marathon.App{three()[0], wanting("/b", 2), wanting("/c", 2)}, []string{"a.1", "a.2"},
 		},
 		"documents that cannot be read": {everything(), nil, []marathon.App{{ID: "/a", Fault: "odd"}, {ID: "/b", Fault: "odd"}, three()[2]}, all()},
 	} {

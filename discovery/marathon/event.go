@@ -54,6 +54,8 @@ type Hint struct {
 	// Ahead says that the event announces what others will tell, such as a task that is
 	// about to start: it has time.
 	Ahead bool
+	// Gone are those of the apps that are being deleted, or have been.
+	Gone []string
 	// Ended is the ID of a task, of the one app in Apps, that ends or has ended.
 	Ended string
 }
@@ -73,8 +75,10 @@ type event struct {
 	Plan struct {
 		Steps []struct {
 			Actions []struct {
-				App string `json:"app"`
-				Pod string `json:"pod"`
+				Action string `json:"action"`
+				Type   string `json:"type"` // what it was called up to Marathon 1.1.1
+				App    string `json:"app"`
+				Pod    string `json:"pod"`
 			} `json:"actions"`
 		} `json:"steps"`
 	} `json:"plan"`
@@ -83,11 +87,14 @@ type event struct {
 // hint returns what the event says. An event that names no app, as those about
 // groups that name only the parent, may be about any.
 func (e event) hint() Hint {
-	var apps []string
+	var apps, gone []string
 	add := func(id string) {
 		if id != "" && !slices.Contains(apps, id) {
 			apps = append(apps, id)
 		}
+	}
+	if e.Type == "app_terminated_event" && e.AppID != "" {
+		gone = append(gone, e.AppID)
 	}
 	add(e.AppID)
 	add(e.RunSpecID)
@@ -96,13 +103,16 @@ func (e event) hint() Hint {
 		for _, action := range step.Actions {
 			add(action.App)
 			add(action.Pod)
+			if strings.HasPrefix(action.Action+action.Type, "Stop") { // StopApplication, StopPod
+				gone = append(gone, action.App+action.Pod)
+			}
 		}
 	}
 	deploys := strings.HasPrefix(e.Type, "deployment_")
 	return Hint{
 		Type: e.Type, Apps: apps, All: len(apps) == 0,
 		Group: len(apps) == 0 && (deploys || e.Type == typeGroup), Deployment: deploys && len(apps) > 0,
-		Ahead: deploys || e.Type == typeGroup || e.ahead(), Ended: e.ended(),
+		Ahead: deploys || e.Type == typeGroup || e.ahead(), Gone: gone, Ended: e.ended(),
 	}
 }
 

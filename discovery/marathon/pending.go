@@ -22,8 +22,9 @@ type pending struct {
 	// deployment that names the apps. Their triggers are empty if there is no such thing.
 	ahead, group       batch
 	aheadDue, groupDue time.Time
-	// named are the apps that hints named since they were last asked for.
-	named map[string]struct{}
+	// named are the apps that hints named since they were last asked for, true for those
+	// that are being deleted.
+	named map[string]bool
 	// deployed are the apps of deployments, the last of which came at deployedAt.
 	deployed   map[string]struct{}
 	deployedAt time.Time
@@ -71,9 +72,9 @@ func (p *pending) sort(h Hint, urgent bool) {
 	now := time.Now()
 	for _, app := range h.Apps {
 		if p.named == nil {
-			p.named = map[string]struct{}{}
+			p.named = map[string]bool{}
 		}
-		p.named[app] = struct{}{}
+		p.named[app] = p.named[app] || slices.Contains(h.Gone, app)
 	}
 	switch {
 	case h.Deployment:
@@ -121,8 +122,9 @@ func (b *batch) add(h Hint, now time.Time, urgent bool) {
 	b.merge(h.All, slices.Values(h.Apps))
 }
 
-// takeNamed returns the apps that hints named since it was last called.
-func (p *pending) takeNamed() map[string]struct{} {
+// takeNamed returns the apps that hints named since it was last called, true for those
+// that are being deleted.
+func (p *pending) takeNamed() map[string]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	named := p.named

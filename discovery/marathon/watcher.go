@@ -152,8 +152,8 @@ type Watcher struct {
 	troubled map[string]time.Time
 
 	// named are apps that events were about since the answer before the last one that was
-	// believed, told those since the last one.
-	named, told map[string]struct{}
+	// believed, told those since the last one; true for those that are being deleted.
+	named, told map[string]bool
 
 	// mu guards what is asked while a pass runs: the status, the services that are
 	// served, of which revision counts the changes, and what is held.
@@ -391,15 +391,15 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 
 // hand hands on what an answer to the batch says.
 func (w *Watcher) hand(ctx context.Context, s discovery.Snapshot, answer Answer, b batch) {
+	w.mu.Lock()
+	w.catalog.Take(s)
+	w.revision++
+	w.mu.Unlock()
 	s = s.Of(w.cfg.Cluster)
 	s.Source = answer.Master
 	s.Trace = discovery.Trace{Trigger: b.trigger, Hinted: b.since, Fetched: answer.Received, Derived: time.Now()}
 	w.log.Debug("apps read", zap.String("event", b.trigger), zap.String("url", answer.Master),
 		zap.Strings("app", s.Apps), zap.Duration("took", answer.Received.Sub(answer.Began)))
-	w.mu.Lock()
-	w.catalog.Take(s)
-	w.revision++
-	w.mu.Unlock()
 	w.pass(ctx, s)
 }
 

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"mlb/control"
+	"mlb/discovery"
+	"mlb/discovery/lastgood"
+	"mlb/discovery/marathon"
+)
+
+// keepInterval is the least time between two writings of the last good state: what is
+// lost with less is in Marathon's next answer.
+const keepInterval = 10 * time.Second
+
+// lastGood returns what an earlier process knew of the cluster, if it derived services on
+// the same terms. A file that cannot be read costs its content and nothing else.
+func (s *source) lastGood(cfg Config) discovery.LastGood {
+	if cfg.Mode == ModeOnce {
+		return discovery.LastGood{}
+	}
+	state, err := lastgood.Read(lastgood.Path(cfg.StateDir, s.cluster.Name))
+	switch {
+	case err != nil:
+		s.log.Warn("last good state not read", zap.Error(err))
+		return discovery.LastGood{}
+	case state.Read.IsZero():
+		return discovery.LastGood{}
+	case state.Terms != s.terms:
+		s.log.Info("last good state is of other options, and not used")
+		return discovery.LastGood{}
+	}
+	s.log.Info("last good state", zap.Time("read", state.Read), zap.Int("services", len(state.Services)))
+	return state
+}
+
+// begin makes the watcher and what keeps its state, with what an earlier process knew.
+func (s *source) begin(cfg Config, mode marathon.Mode, c *control.Controller) {
+	state := s.lastGood(cfg)
+	s.deriver.Remember(state.Services)
+	if !state.Read.IsZero() {
+		c.Remember(discovery.Snapshot{Services: state.Services, Source: state.Source}.Of(s.cluster.Name))
+	}
+	watcher := marathon.WatcherConfig{
+		Mode: mode, Cluster: s.cluster.Name, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval, Ended: c.Ended,
+		MaxRemoval: cfg.MaxRemoval, Confirmations: cfg.RemovalConfirmations, LastGood: state,
+	}
+	s.watcher = marathon.NewWatcher(watcher, s.client, s.stream, s.deriver, c.Pass,
+		func(ctx context.Context, err error) { c.Failed(ctx, s.cluster.Name, err) }, s.log, s.metrics)
+	s.keeper = lastgood.NewKeeper(lastgood.Path(cfg.StateDir, s.cluster.Name), s.terms, keepInterval, s.watcher.LastGood, s.log)
+}
+
+// termsOf says what besides the apps decides about services.
+func termsOf(o marathon.Options) string {
+	o.VerdictCapacity = 0
+	return fmt.Sprintf("%+v", o)
+}
