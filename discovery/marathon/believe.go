@@ -33,21 +33,21 @@ func (w *Watcher) readAll(ctx context.Context) (Answer, error) {
 
 // believed returns what is to be believed of an answer about all apps.
 func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapshot {
-	late := w.pending.takeNamed() // the answer may know what these are about already
-	if w.cfg.Mode == Once {       // an order from outside
+	late := w.pending.takeReasons() // the answer may know what these are about already
+	if w.cfg.Mode == Once {         // an order from outside
 		return s
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.brake.held
-	named := union(union(union(map[string]bool{}, w.named), w.told), late)
-	s = w.brake.judge(w.catalog.View(), s, answer.Apps, named, time.Now())
+	reasons := union(union(union(map[string]bool{}, w.reasons), w.fresh), late)
+	s = w.brake.judge(w.catalog.View(), s, answer.Apps, reasons, time.Now())
 	is := w.brake.held
 	switch {
 	case !is.Since.IsZero():
-		w.told = union(w.told, late)
+		w.fresh = union(w.fresh, late)
 	default:
-		w.named, w.told = w.told, late
+		w.reasons, w.fresh = w.fresh, late
 	}
 	w.status.Held, w.status.LastList = is, answer.Received
 	w.metrics.held.Set(float64(is.Endpoints))

@@ -49,10 +49,10 @@ type brake struct {
 }
 
 // judge returns what is to be believed of an answer about all apps. was are the services
-// served so far, named are apps that events were about since an answer was last believed,
-// true for those that are being deleted.
-func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, named map[string]bool, now time.Time) discovery.Snapshot {
-	lost := lostBy(was, s.Services, apps, named, b.percent)
+// served so far, reasons apps of which an event said since that tasks of theirs end, true
+// for those that are being deleted.
+func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, reasons map[string]bool, now time.Time) discovery.Snapshot {
+	lost := lostBy(was, s.Services, apps, reasons, b.percent)
 	if !lost.implausible(b.percent) {
 		b.let()
 		return s
@@ -123,16 +123,16 @@ func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*per
 //     are for the app's owner to decide;
 //   - its app is listed with as many tasks as it wants, as after a scaling that no event
 //     told of;
-//   - its app is listed, and an event was about it since an answer was last believed; or
+//   - its app is listed, and an event said that tasks of it end; or
 //   - an event said that its app is being deleted.
 //
 // Reasons are only looked for if it makes a difference.
-func lostBy(was, is []discovery.Service, apps []App, named map[string]bool, percent int) loss {
+func lostBy(was, is []discovery.Service, apps []App, reasons map[string]bool, percent int) loss {
 	l := count(was, is, func(string, string) bool { return false })
 	if !l.implausible(percent) {
 		return l
 	}
-	return count(was, is, causes(apps, named))
+	return count(was, is, causes(apps, reasons))
 }
 
 // count counts the endpoints whose task is in no service of its app any more, except for
@@ -177,12 +177,12 @@ func tasksOf(services []discovery.Service) map[string]struct{} {
 
 // causes returns what tells whether a task of an app, or of a deployment group, has
 // gone for a reason.
-func causes(apps []App, named map[string]bool) func(app, task string) bool {
+func causes(apps []App, reasons map[string]bool) func(app, task string) bool {
 	listed := map[string]struct{}{}  // tasks
 	content := map[string]struct{}{} // apps and groups that have all the tasks they want
 	short := map[string]struct{}{}   // apps and groups that do not
 	told := map[string]struct{}{}    // what the tasks of apps begin with that events explain
-	for app, gone := range named {
+	for app, gone := range reasons {
 		if gone {
 			told[taskPrefix(app)] = struct{}{}
 		}
@@ -198,7 +198,7 @@ func causes(apps []App, named map[string]bool) func(app, task string) bool {
 		for _, t := range a.Tasks {
 			listed[t.ID] = struct{}{}
 		}
-		if _, ok := named[a.ID]; ok {
+		if _, ok := reasons[a.ID]; ok {
 			told[taskPrefix(a.ID)] = struct{}{}
 		}
 	}

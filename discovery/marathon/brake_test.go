@@ -170,8 +170,11 @@ func TestWhatAnAnswerMayRemove(t *testing.T) {
 		"two apps that events were about": {
 			everything(), &marathon.Hint{Type: "deployment_success", Apps: []string{"/b", "/c"}, Deployment: true}, three()[:1], all(),
 		},
-		"the tasks of listed apps that events were about": {
-			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/b", "/c"}}, []marathon.App{three()[0], wanting("/b", 2), wanting("/c", 2)}, []string{"a.1", "a.2"},
+		"the tasks of listed apps of which tasks begin": {
+			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/b", "/c"}, All: true}, []marathon.App{three()[0], wanting("/b", 2), wanting("/c", 2)}, all(),
+		},
+		"the tasks of listed apps of which tasks end": {
+			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/b", "/c"}, Ends: true, All: true}, []marathon.App{three()[0], wanting("/b", 2), wanting("/c", 2)}, []string{"a.1", "a.2"},
 		},
 		"documents that cannot be read": {everything(), nil, []marathon.App{{ID: "/a", Fault: "odd"}, {ID: "/b", Fault: "odd"}, three()[2]}, all()},
 	} {

@@ -54,8 +54,11 @@ type Hint struct {
 	// Ahead says that the event announces what others will tell, such as a task that is
 	// about to start: it has time.
 	Ahead bool
-	// Gone are those of the apps that are being deleted, or have been.
+	// Gone are those of the apps that are being deleted, or have been; Ends says that a
+	// task of the app ends, has ended or cannot be reached. These are reasons for which an
+	// answer may lack what was there.
 	Gone []string
+	Ends bool
 	// Ended is the ID of a task, of the one app in Apps, that ends or has ended.
 	Ended string
 }
@@ -112,7 +115,7 @@ func (e event) hint() Hint {
 	return Hint{
 		Type: e.Type, Apps: apps, All: len(apps) == 0,
 		Group: len(apps) == 0 && (deploys || e.Type == typeGroup), Deployment: deploys && len(apps) > 0,
-		Ahead: deploys || e.Type == typeGroup || e.ahead(), Gone: gone, Ended: e.ended(),
+		Ahead: deploys || e.Type == typeGroup || e.ahead(), Gone: gone, Ends: e.ends(), Ended: e.ended(),
 	}
 }
 
@@ -126,6 +129,18 @@ func (e event) ahead() bool {
 		return slices.Contains([]string{"TASK_STAGING", "TASK_STARTING"}, e.TaskStatus)
 	case "instance_changed_event":
 		return slices.Contains([]string{"Scheduled", "Provisioned", "Reserved", "Created", "Staging", "Starting"}, e.Condition)
+	}
+	return false
+}
+
+// ends reports whether the event says that a task of the app no longer runs, whatever it
+// is that it does instead.
+func (e event) ends() bool {
+	switch e.Type {
+	case "status_update_event":
+		return e.TaskStatus != "" && e.TaskStatus != "TASK_RUNNING" && !e.ahead()
+	case "instance_changed_event":
+		return e.Condition != "" && e.Condition != "Running" && !e.ahead()
 	}
 	return false
 }

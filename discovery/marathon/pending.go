@@ -22,9 +22,9 @@ type pending struct {
 	// deployment that names the apps. Their triggers are empty if there is no such thing.
 	ahead, group       batch
 	aheadDue, groupDue time.Time
-	// named are the apps that hints named since they were last asked for, true for those
-	// that are being deleted.
-	named map[string]bool
+	// reasons are the apps of which hints told a reason to lose tasks since they were last
+	// asked for, true for those that are being deleted.
+	reasons map[string]bool
 	// deployed are the apps of deployments, the last of which came at deployedAt.
 	deployed   map[string]struct{}
 	deployedAt time.Time
@@ -71,10 +71,14 @@ func (p *pending) add(h Hint, urgent bool) {
 func (p *pending) sort(h Hint, urgent bool) {
 	now := time.Now()
 	for _, app := range h.Apps {
-		if p.named == nil {
-			p.named = map[string]bool{}
+		gone := slices.Contains(h.Gone, app)
+		if !gone && !h.Ends {
+			continue
 		}
-		p.named[app] = p.named[app] || slices.Contains(h.Gone, app)
+		if p.reasons == nil {
+			p.reasons = map[string]bool{}
+		}
+		p.reasons[app] = p.reasons[app] || gone
 	}
 	switch {
 	case h.Deployment:
@@ -122,14 +126,14 @@ func (b *batch) add(h Hint, now time.Time, urgent bool) {
 	b.merge(h.All, slices.Values(h.Apps))
 }
 
-// takeNamed returns the apps that hints named since it was last called, true for those
-// that are being deleted.
-func (p *pending) takeNamed() map[string]bool {
+// takeReasons returns the apps of which hints told a reason to lose tasks since it was
+// last called, true for those that are being deleted.
+func (p *pending) takeReasons() map[string]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	named := p.named
-	p.named = nil
-	return named
+	reasons := p.reasons
+	p.reasons = nil
+	return reasons
 }
 
 // take returns what is to be done now. What it is about needs no other look for a hint

@@ -151,9 +151,10 @@ type Watcher struct {
 	// troubled are apps that could not be read by themselves, and since when.
 	troubled map[string]time.Time
 
-	// named are apps that events were about since the answer before the last one that was
-	// believed, told those since the last one; true for those that are being deleted.
-	named, told map[string]bool
+	// reasons are apps of which events told a reason to lose tasks since the answer before
+	// the last one that was believed, fresh those since the last one; true for those that
+	// are being deleted.
+	reasons, fresh map[string]bool
 
 	// mu guards what is asked while a pass runs: the status, the services that are
 	// served, of which revision counts the changes, and what is held.
@@ -368,7 +369,7 @@ func (w *Watcher) refresh(ctx context.Context, b batch) (single bool, err error)
 
 // refreshAll reads everything.
 func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
-	w.told = union(w.told, w.pending.takeNamed())
+	w.fresh = union(w.fresh, w.pending.takeReasons())
 	answer, err := w.readAll(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
