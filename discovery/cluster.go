@@ -6,8 +6,7 @@ import (
 )
 
 // clusterEnd stands between the name of a cluster and the app ID. No ID of Marathon's
-// has it, HAProxy takes it in the names of sections and ACLs, and it is no character
-// that a name would lose when it is cleaned (contract 6.1).
+// has it, and HAProxy takes it in the names of sections (contract 6.1).
 const clusterEnd = ":"
 
 // Qualify returns the ID by which an app is known beside those of other clusters, such

@@ -39,11 +39,10 @@ func HostConditionName(firstHost, app string, servicePort int) string {
 }
 
 // AppConditionName returns what the contract calls cleanedUpAppId. The service
-// port keeps it apart from other ids that look the same when cleaned (D33), and the
-// name of the app's cluster stays as it is.
+// port keeps it apart from other ids that look the same when cleaned (D33). What names
+// the app's cluster ends at the first "_", as an id begins with one.
 func AppConditionName(app string, servicePort int) string {
-	cluster, id := discovery.CutCluster(app)
-	return discovery.Qualify(cluster, Clean(id)) + "_" + strconv.Itoa(servicePort)
+	return Clean(app) + "_" + strconv.Itoa(servicePort)
 }
 
 // ServerName returns the name of a task's server line: agent, address and port,

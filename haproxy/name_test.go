@@ -32,7 +32,7 @@ func TestNames(t *testing.T) {
 		"host condition has the port":             {haproxy.HostConditionName("a.example.com", "/shop/cart", 80), "a_example_com_shop_cart_80"},
 		"app condition has the port":              {haproxy.AppConditionName("/shop/cart", 80), "_shop_cart_80"},
 		"backend of a cluster's app":              {haproxy.BackendName("east:/shop/cart", 80), "east:shop_cart_80"},
-		"app condition of a cluster's app":        {haproxy.AppConditionName("east:/shop/cart", 80), "east:_shop_cart_80"},
+		"app condition of a cluster's app":        {haproxy.AppConditionName("east:/shop/cart", 80), "east__shop_cart_80"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

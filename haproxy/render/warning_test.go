@@ -1,6 +1,7 @@
 package render_test
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -78,48 +79,65 @@ func frames() map[string]render.Frame {
 // HAProxy has nothing to say about the default texts, in any of its versions.
 func TestDefaultTemplatesLoadWithoutWarning(t *testing.T) {
 	t.Parallel()
-	binary := haproxytest.Binary(t)
-	features, err := process.Probe(t.Context(), binary)
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, f := range frames() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f.Version = haproxy.Version{Major: features.Major, Minor: features.Minor}
-			dir := t.TempDir()
-			f.MapDir, f.Certificates, f.ServerStateFile = dir, []string{filepath.Join(dir, "cert.pem")}, filepath.Join(dir, "global")
-			if _, err := certs.EnsureSelfSigned(f.Certificates[0]); err != nil {
-				t.Fatal(err)
-			}
-			r, err := render.New(f, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			text := r.Render(everything())
+			h := newChecker(t, f)
+			text := h.Render(everything())
 			if len(text.Problems) > 0 {
 				t.Errorf("problems %v", text.Problems)
 			}
-			file := filepath.Join(dir, "haproxy.cfg")
-			for _, m := range append(text.Config.Files, haproxy.File{Name: "haproxy.cfg", Text: text.Config.Text()}, haproxy.File{Name: "global", Text: runtime.EmptyStateFile}) {
-				if err = os.WriteFile(filepath.Join(dir, m.Name), []byte(m.Text), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			out, err := exec.CommandContext(t.Context(), binary, "-c", "-f", file).CombinedOutput()
-			if err != nil {
-				t.Errorf("haproxy -c: %v", err)
-			}
-			for line := range strings.Lines(string(out)) {
-				if strings.Contains(line, "has the same name as") {
-					continue // up to 3.2 the names stay what users know (contract D40)
-				}
-				if strings.HasPrefix(line, "[WARNING]") || strings.HasPrefix(line, "[ALERT]") {
-					t.Errorf("HAProxy %s says: %s", features.Version, line)
-				}
+			if said := h.says(t.Context(), text); len(said) > 0 {
+				t.Errorf("HAProxy %s says: %s", h.version, said)
 			}
 		})
 	}
+}
+
+// checker renders for the HAProxy that is installed, and asks it about the text.
+type checker struct {
+	*render.Renderer
+	binary, version, dir string
+}
+
+func newChecker(t *testing.T, f render.Frame) checker {
+	t.Helper()
+	h := checker{binary: haproxytest.Binary(t), dir: t.TempDir()}
+	features, err := process.Probe(t.Context(), h.binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.version, f.Version = features.Version, haproxy.Version{Major: features.Major, Minor: features.Minor}
+	f.MapDir, f.Certificates, f.ServerStateFile = h.dir, []string{filepath.Join(h.dir, "cert.pem")}, filepath.Join(h.dir, "global")
+	if _, err = certs.EnsureSelfSigned(f.Certificates[0]); err != nil {
+		t.Fatal(err)
+	}
+	if h.Renderer, err = render.New(f, nil); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// says returns HAProxy's warnings and alerts about a text.
+func (h checker) says(ctx context.Context, text render.Text) (said []string) {
+	for _, m := range append(text.Config.Files, haproxy.File{Name: "haproxy.cfg", Text: text.Config.Text()}, haproxy.File{Name: "global", Text: runtime.EmptyStateFile}) {
+		if err := os.WriteFile(filepath.Join(h.dir, m.Name), []byte(m.Text), 0o600); err != nil {
+			return []string{err.Error()}
+		}
+	}
+	out, err := exec.CommandContext(ctx, h.binary, "-c", "-f", filepath.Join(h.dir, "haproxy.cfg")).CombinedOutput()
+	if err != nil {
+		said = append(said, err.Error())
+	}
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "has the same name as") {
+			continue // up to 3.2 the names stay what users know (contract D40)
+		}
+		if strings.HasPrefix(line, "[WARNING]") || strings.HasPrefix(line, "[ALERT]") {
+			said = append(said, line)
+		}
+	}
+	return said
 }
 
 // The test above would be worth little if a template were missing in it.
