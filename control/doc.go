@@ -7,6 +7,7 @@
 // moment ago (D62), apps whose text HAProxy refused, addresses that another
 // process holds. It reads no network and writes no file itself.
 //
-// A [Controller] is driven by one goroutine, the source's; its views are safe for
-// concurrent use.
+// A [Controller] is driven by the sources, one for each cluster of Marathon's: each says
+// what there is in its own cluster, and a pass is about all of them. One pass runs at a
+// time.
 package control

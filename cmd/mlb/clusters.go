@@ -26,10 +26,10 @@ func (c Config) clusters() []Cluster {
 
 // clusterName is what a cluster may be called: it is a part of an app's ID, which
 // HAProxy compares without case in the header X-Marathon-App-Id.
-var clusterName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`) //nolint:gochecknoglobals // a constant
+var clusterName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
 // nextURL is where another URL of a cluster begins; commas may be in a password, too.
-var nextURL = regexp.MustCompile(`,(https?://)`) //nolint:gochecknoglobals // a constant
+var nextURL = regexp.MustCompile(`,(https?://)`)
 
 // completeClusters reads the named clusters. Without --marathon there is no other then.
 func (l *loader) completeClusters() {

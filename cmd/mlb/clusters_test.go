@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -106,17 +107,38 @@ func TestMetricsTellClustersApartWhenOneHasAName(t *testing.T) {
 					continue
 				}
 				for _, m := range f.GetMetric() {
-					labels := ""
+					var labels []string
 					for _, l := range m.GetLabel() {
-						labels += l.GetName() + "=" + l.GetValue()
+						labels = append(labels, l.GetName()+"="+l.GetValue())
 					}
-					got = append(got, labels)
+					got = append(got, strings.Join(labels, " "))
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("labels (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A cluster whose data are old is named; the others are not to blame.
+func TestReadinessNamesTheClusterThatIsBehind(t *testing.T) {
+	t.Parallel()
+	v := view{&balancer{cfg: load(t, nil, "--resync-interval", "300")}}
+	behind := time.Now().Add(-7 * time.Minute)
+	for status, want := range map[marathon.Status]string{
+		{}:                 "cluster east: no answer from marathon yet",
+		{LastGood: behind}: "",
+		{LastGood: time.Now(), Failing: true, Error: "down"}: "",
+		{LastGood: behind, Failing: true, Error: "down"}:     "cluster east: data is 7m0s old: down",
+	} {
+		got := ""
+		if err := (Cluster{Name: "east"}).named(v.behind(status)); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("status %+v: %q, want %q", status, got, want)
+		}
 	}
 }
 

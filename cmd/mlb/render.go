@@ -51,9 +51,9 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 	var problems []discovery.Problem
 	apps := 0
 	for _, s := range all.each {
-		answer, err := s.client.Apps(ctx)
-		if err != nil {
-			return s.cluster.named(fmt.Errorf("get apps: %w", err))
+		answer, failed := s.client.Apps(ctx)
+		if failed != nil {
+			return s.cluster.named(fmt.Errorf("get apps: %w", failed))
 		}
 		apps += len(answer.Apps)
 		found := discovery.NewSnapshot(s.deriver.Derive(ctx, answer.Apps)).Of(s.cluster.Name)
