@@ -2,6 +2,7 @@ package marathon_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,4 +50,32 @@ func TestAssignedServicePortsDependOnTheCluster(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("routes (-want +got):\n%s", diff)
 	}
+}
+
+// The brake compares what Marathon says with what it said, by Marathon's own IDs.
+func TestTheBrakeHoldsWhatIsMissingInANamedCluster(t *testing.T) {
+	t.Parallel()
+	inBrake(t, marathon.WatcherConfig{Cluster: "east"}, external(), func(s *brakeScene) {
+		t := s.t
+		s.watcher.Refresh("signal")
+		let(time.Second)
+		want := s.tasks()
+		if held := s.watcher.Status().Held; !held.Since.IsZero() || len(want) != 6 {
+			t.Fatalf("an answer like the one before: tasks %q, held %+v", want, held)
+		}
+		s.set(three()[0])
+		s.watcher.Refresh("signal")
+		let(time.Second)
+		if held := s.watcher.Status().Held; held.Endpoints != 4 || held.OfEndpoints != 6 {
+			t.Errorf("held %+v, want 4 of 6 endpoints", held)
+		}
+		if diff := cmp.Diff(want, s.tasks()); diff != "" {
+			t.Errorf("tasks (-want +got):\n%s", diff)
+		}
+		for _, service := range s.last.Services {
+			if !strings.HasPrefix(service.App, "east:/") {
+				t.Errorf("service of %s", service.App)
+			}
+		}
+	})
 }
