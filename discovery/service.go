@@ -39,6 +39,10 @@ type Service struct {
 	// given, else Marathon's service port. It may be out of range (0, above
 	// 65535) or taken; haproxy.Claim decides what becomes of it.
 	ServicePort int
+	// PortName is the name of a port for which nobody asked for a service port, as a
+	// pod's endpoint without HAPROXY_{n}_PORT: hosts and app ID lead to the service, and
+	// ServicePort is 0. Empty for all others.
+	PortName string
 	// BindAddress is the address of the service port's bind, from
 	// HAPROXY_{n}_BIND_ADDR. Empty means the configured default.
 	BindAddress string
@@ -166,6 +170,7 @@ func (s Service) Equal(o Service) bool {
 // SameButEndpoints reports whether two services differ at most in their endpoints.
 func (s Service) SameButEndpoints(o Service) bool {
 	return s.App == o.App && s.PortIndex == o.PortIndex && s.ServicePort == o.ServicePort &&
+		s.PortName == o.PortName &&
 		s.BindAddress == o.BindAddress && s.Mode == o.Mode && s.Balance == o.Balance &&
 		s.Path == o.Path && s.Weight == o.Weight && s.Sticky == o.Sticky &&
 		s.BindOptions == o.BindOptions && s.Certificate == o.Certificate &&
@@ -199,11 +204,14 @@ type ServiceKey struct {
 func (s Service) Key() ServiceKey { return ServiceKey{s.App, s.PortIndex, s.ServicePort} }
 
 // CompareServices orders services by (app ID, service port, port index), the
-// order of everything that is rendered (contract 6.3).
+// order of everything that is rendered (contract 6.3). What has no service port
+// comes after what has one.
 func CompareServices(a, b Service) int {
-	return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.ServicePort, b.ServicePort),
-		cmp.Compare(a.PortIndex, b.PortIndex))
+	return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(portless(a), portless(b)),
+		cmp.Compare(a.ServicePort, b.ServicePort), cmp.Compare(a.PortIndex, b.PortIndex))
 }
+
+func portless(s Service) int { return min(len(s.PortName), 1) }
 
 // CompareEndpoints orders endpoints by (agent, port, address, task).
 func CompareEndpoints(a, b Endpoint) int {

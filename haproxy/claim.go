@@ -61,7 +61,7 @@ func Claim(services []discovery.Service, c Claims) ([]Proxy, []discovery.Problem
 	twins := twinPorts(ordered)
 	proxies := make([]Proxy, 0, len(ordered))
 	for _, s := range ordered {
-		if p, ok := k.claim(s, twins[portOf{s.App, s.ServicePort}]); ok {
+		if p, ok := k.claim(s, twins[portOf{s.App, portWord(s)}]); ok {
 			proxies = append(proxies, p)
 		}
 	}
@@ -70,15 +70,14 @@ func Claim(services []discovery.Service, c Claims) ([]Proxy, []discovery.Problem
 }
 
 type portOf struct {
-	app  string
-	port int
+	app, port string
 }
 
 // twinPorts counts how often an app uses one service port.
 func twinPorts(services []discovery.Service) map[portOf]int {
 	n := make(map[portOf]int, len(services))
 	for _, s := range services {
-		n[portOf{s.App, s.ServicePort}]++
+		n[portOf{s.App, portWord(s)}]++
 	}
 	return n
 }
@@ -108,10 +107,10 @@ func (k *claimer) problem(s discovery.Service, reason, format string, args ...an
 }
 
 func (k *claimer) claim(s discovery.Service, twins int) (Proxy, bool) {
-	p := Proxy{Service: s, Name: BackendName(s.App, s.ServicePort)}
+	p := Proxy{Service: s, Name: ServiceBackendName(s)}
 	if twins > 1 {
 		k.problem(s, "service port used twice in the app",
-			"service port %d is used by %d ports of the app; none of them is served", s.ServicePort, twins)
+			"service port %s is used by %d ports of the app; none of them is served", portWord(s), twins)
 		return p, false
 	}
 	if !ValidName(p.Name) {
@@ -128,8 +127,11 @@ func (k *claimer) claim(s discovery.Service, twins int) (Proxy, bool) {
 }
 
 // bind returns the address that the service's frontend gets, or "" with the
-// problem noted.
+// problem noted if it should get one.
 func (k *claimer) bind(s discovery.Service) string {
+	if s.PortName != "" {
+		return ""
+	}
 	if s.ServicePort < 1 || s.ServicePort > 65535 {
 		k.problem(s, "service port out of range",
 			"service port %d is not between 1 and 65535; only hosts and app id lead to the service", s.ServicePort)

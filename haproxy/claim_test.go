@@ -20,6 +20,13 @@ func service(app string, index, port int, bind ...string) discovery.Service {
 	return s
 }
 
+// named is an app's port without a service port.
+func named(app string, index int, name string) discovery.Service {
+	s := service(app, index, 0)
+	s.PortName = name
+	return s
+}
+
 func TestClaim(t *testing.T) {
 	t.Parallel()
 	type services = []discovery.Service
@@ -132,6 +139,18 @@ func TestClaim(t *testing.T) {
 			haproxy.Claims{},
 			[]string{"/a 0 a_0 " + none, "/b 0 b_65536 " + none, "/c 0 c_65535 *:65535", "/d 0 d_1 *:1", "/e 0 e_-1 " + none},
 			[]string{"/a 0 service port out of range", "/b 0 service port out of range", "/e 0 service port out of range"},
+		},
+		"ports without a service port have no frontend, and that is no problem": {
+			services{named("/a", 0, "http"), named("/a", 1, "metrics"), service("/a", 2, 1)},
+			haproxy.Claims{},
+			[]string{"/a 2 a_1 *:1", "/a 0 a_http " + none, "/a 1 a_metrics " + none},
+			nil,
+		},
+		"a port may be called like another one's number, and only one is served": {
+			services{service("/a/b", 0, 1), named("/a_b", 0, "1")},
+			haproxy.Claims{},
+			[]string{"/a/b 0 a_b_1 *:1"},
+			[]string{"/a_b 0 name taken"},
 		},
 		"a name belongs to the smaller app": {
 			services{service("/a_b", 0, 1), service("/a/b", 0, 1)},

@@ -26,9 +26,13 @@ func TestNamesOfDifferentClustersDiffer(t *testing.T) {
 			return
 		}
 		for what, name := range map[string]func(app string) string{
-			"backend":        func(app string) string { return haproxy.BackendName(app, port) },
-			"host condition": func(app string) string { return haproxy.HostConditionName("www.example.com", app, port) },
-			"app condition":  func(app string) string { return haproxy.AppConditionName(app, port) },
+			"backend": func(app string) string { return haproxy.BackendName(app, port) },
+			"host condition": func(app string) string {
+				return haproxy.HostConditionName(discovery.Service{App: app, ServicePort: port, Hosts: []string{"www.example.com"}})
+			},
+			"app condition": func(app string) string {
+				return haproxy.AppConditionName(discovery.Service{App: app, ServicePort: port})
+			},
 		} {
 			of, from := name(discovery.Qualify(one, a)), name(discovery.Qualify(other, b))
 			if of == from {

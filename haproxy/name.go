@@ -30,20 +30,31 @@ func BackendName(app string, servicePort int) string {
 	return flatten(app) + "_" + strconv.Itoa(servicePort)
 }
 
+// ServiceBackendName returns the name of the section for any service: BackendName,
+// or with the port's name at its end if it has no service port.
+func ServiceBackendName(s discovery.Service) string { return flatten(s.App) + "_" + portWord(s) }
+
+// portWord returns what tells the ports of an app apart in names.
+func portWord(s discovery.Service) string {
+	if s.PortName != "" {
+		return s.PortName
+	}
+	return strconv.Itoa(s.ServicePort)
+}
+
 // HostConditionName returns what the contract calls cleanedUpHostname, the part
-// of ACL names that stands for the hosts of one service: the cleaned first host,
-// the app and, so that two ports of an app never share a condition (D32), the
-// service port.
-func HostConditionName(firstHost, app string, servicePort int) string {
-	return Clean(firstHost) + "_" + BackendName(app, servicePort)
+// of ACL names that stands for the hosts of one service, which must have one: the
+// cleaned first host, the app and, so that two ports of an app never share a
+// condition (D32), the service port.
+func HostConditionName(s discovery.Service) string {
+	return Clean(s.Hosts[0]) + "_" + ServiceBackendName(s)
 }
 
 // AppConditionName returns what the contract calls cleanedUpAppId. The service
-// port keeps it apart from other ids that look the same when cleaned (D33). What names
-// the app's cluster ends at the first "_", as an id begins with one.
-func AppConditionName(app string, servicePort int) string {
-	return Clean(app) + "_" + strconv.Itoa(servicePort)
-}
+// port, or the port's name, keeps it apart from other ids that look the same when
+// cleaned (D33). What names the app's cluster ends at the first "_", as an id begins with
+// one.
+func AppConditionName(s discovery.Service) string { return Clean(s.App) + "_" + portWord(s) }
 
 // ServerName returns the name of a task's server line: agent, address and port,
 // or address and port when the agent is known by its address (contract 6.1). It

@@ -17,6 +17,8 @@ func endpoint(agent, address string, port int) discovery.Endpoint {
 // The wanted values are those of contract 6.
 func TestNames(t *testing.T) {
 	t.Parallel()
+	shop := discovery.Service{App: "/shop/cart", ServicePort: 80, Hosts: []string{"a.example.com"}}
+	named := discovery.Service{App: "/shop/pod", PortName: "http", Hosts: []string{"a.example.com"}}
 	tests := map[string]struct{ got, want string }{
 		"clean keeps letters, digits and hyphens": {haproxy.Clean("aZ-0.9_/x"), "aZ-0_9__x"},
 		"clean replaces a character, not a byte":  {haproxy.Clean("é"), "_"},
@@ -29,10 +31,13 @@ func TestNames(t *testing.T) {
 		"server with an IPv6 address":             {haproxy.ServerName(endpoint("::1", "::1", 80)), "__1_80"},
 		"cookie of an address":                    {haproxy.Cookie("10_0_0_1_31001"), "5618f9873c"},
 		"cookie of a name":                        {haproxy.Cookie("agent-1_10_0_0_1_31001"), "731dfe1717"},
-		"host condition has the port":             {haproxy.HostConditionName("a.example.com", "/shop/cart", 80), "a_example_com_shop_cart_80"},
-		"app condition has the port":              {haproxy.AppConditionName("/shop/cart", 80), "_shop_cart_80"},
+		"host condition has the port":             {haproxy.HostConditionName(shop), "a_example_com_shop_cart_80"},
+		"app condition has the port":              {haproxy.AppConditionName(shop), "_shop_cart_80"},
+		"backend of a named port":                 {haproxy.ServiceBackendName(named), "shop_pod_http"},
+		"host condition has the port's name":      {haproxy.HostConditionName(named), "a_example_com_shop_pod_http"},
+		"app condition has the port's name":       {haproxy.AppConditionName(named), "_shop_pod_http"},
 		"backend of a cluster's app":              {haproxy.BackendName("east:/shop/cart", 80), "east:shop_cart_80"},
-		"app condition of a cluster's app":        {haproxy.AppConditionName("east:/shop/cart", 80), "east__shop_cart_80"},
+		"app condition of a cluster's app":        {haproxy.AppConditionName(discovery.Service{App: "east:/shop/cart", ServicePort: 80}), "east__shop_cart_80"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

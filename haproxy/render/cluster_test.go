@@ -155,7 +155,7 @@ func TestALabelOfOneClusterDoesNotTouchAnother(t *testing.T) {
 		want := newRenderer(t).Render([]haproxy.Proxy{good}).Config.Text()
 		for what, rule := range map[string]string{
 			"app ID":   fmt.Sprintf("  use_backend {backend} if {{ req.fhdr(x-marathon-app-id) -i %s }}\n", theirs),
-			"ACL":      fmt.Sprintf("  acl app_%s req.fhdr(x-marathon-app-id) -i {appId}\n", haproxy.AppConditionName(theirs, 10001)),
+			"ACL":      fmt.Sprintf("  acl app_%s req.fhdr(x-marathon-app-id) -i {appId}\n", haproxy.AppConditionName(discovery.Service{App: theirs, ServicePort: 10001})),
 			"backend":  fmt.Sprintf("  use_backend %s if app_{cleanedUpAppId}\n", good.Name),
 			"ACL name": fmt.Sprintf("  acl x_%s req.fhdr(x-marathon-app-id) -i {appId}\n", good.Name),
 		} {

@@ -77,9 +77,9 @@ func (r *Renderer) conditions(p haproxy.Proxy, taken map[string]bool) conditionN
 	}
 	host := ""
 	if len(p.Hosts) > 0 {
-		host = haproxy.HostConditionName(p.Hosts[0], p.App, p.ServicePort)
+		host = haproxy.HostConditionName(p.Service)
 	}
-	return conditionNames{host: apart("host_", host), app: apart("app_", haproxy.AppConditionName(p.App, p.ServicePort))}
+	return conditionNames{host: apart("host_", host), app: apart("app_", haproxy.AppConditionName(p.Service))}
 }
 
 // service returns the fragments of a service.
