@@ -280,7 +280,7 @@ func hostNames(taken []selection) []string {
 			}
 		}
 		for _, m := range s.tasks {
-			if _, ok := literal(m.task.Host); !ok && byHost(networkMode(m.app)) && !idle(m.task.State) && hostName(m.task.Host) {
+			if _, ok := literal(m.task.Host); !ok && m.needsHost() && !idle(m.task.State) && hostName(m.task.Host) {
 				names[m.task.Host] = struct{}{}
 			}
 		}
@@ -349,7 +349,7 @@ func finish(s *selection, d *draft, e env) (discovery.Service, bool, []discovery
 		lose(discovery.Problem{Reason: reasonCheck, Detail: err.Error()})
 	}
 	service := discovery.Service{
-		App: s.id, PortIndex: d.index, ServicePort: s.ports[d.index].Port,
+		App: s.id, PortIndex: d.index, ServicePort: s.ports[d.index].Port, PortName: s.ports[d.index].Name,
 		BindAddress: d.bind, Mode: serviceMode(check, borrowed, d.mode, d.hosts), Balance: d.balance,
 		Hosts: d.hosts, Path: d.path, Weight: d.weight, Sticky: d.sticky,
 		RedirectToHTTPS: d.redirect, HealthCheck: check, Overrides: d.overrides,
@@ -358,7 +358,7 @@ func finish(s *selection, d *draft, e env) (discovery.Service, bool, []discovery
 		RootRedirect: d.rootRedirect, CheckPortFrom: d.checkIndexGiven && check.Exists(),
 	}
 	if d.portGiven {
-		service.ServicePort = d.port
+		service.ServicePort, service.PortName = d.port, ""
 	}
 	if service.Balance == "" {
 		service.Balance = "roundrobin"
@@ -413,11 +413,15 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 	probed := probedIndexes(s)
 	for _, m := range s.tasks {
 		t := m.task
-		if idle(t.State) || e.alive != nil && hasHealthChecks(m.app) && !e.alive(t.ID) {
+		if idle(t.State) || e.alive != nil && hasHealthChecks(m.app) && !m.app.isPod() && !e.alive(t.ID) {
 			continue
 		}
 		if !hostName(t.Host) || plain(t.ID) != nil {
 			report(m.app, reasonTask, t.ID, fmt.Sprintf("the task has no usable ID and host (%q); it is skipped", excerpt(t.Host)))
+			continue
+		}
+		if m.app.isPod() {
+			podEndpoints(s, m, e, report, endpoints)
 			continue
 		}
 		mode := networkMode(m.app)

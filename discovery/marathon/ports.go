@@ -11,6 +11,8 @@ import (
 type servicePort struct {
 	// Port is Marathon's service port, in or out of range.
 	Port int
+	// Name is that of a pod's endpoint, for which Marathon knows no service port.
+	Name string
 	// Missing is true for a place that has no port: it counts, but it is no
 	// service.
 	Missing bool
@@ -21,6 +23,13 @@ type servicePort struct {
 // in the order of the answer (K3).
 func servicePorts(from merged, assign *assigner) []servicePort {
 	a := from.app
+	if a.isPod() {
+		ports := make([]servicePort, len(a.Endpoints))
+		for k, name := range a.Endpoints {
+			ports[k].Name = name
+		}
+		return ports
+	}
 	mode := networkMode(a)
 	mappings := portMappings(a)
 	var ports []servicePort
@@ -107,8 +116,12 @@ func owners(ports []servicePort) []int {
 	}
 	owner := make([]int, len(ports))
 	for k, p := range ports {
-		owner[k] = -1
-		if !p.Missing {
+		switch {
+		case p.Missing:
+			owner[k] = -1
+		case p.Name != "":
+			owner[k] = k
+		default:
 			owner[k] = last[p.Port]
 		}
 	}

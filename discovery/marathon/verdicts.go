@@ -42,15 +42,25 @@ func (m *verdictMemory) note(apps []App) {
 			continue
 		}
 		for _, t := range apps[i].Tasks {
-			v, ok := m.byTask[t.ID]
-			if t.Results.Known() {
-				v.alive, ok = t.Results.Alive > 0, true
+			if !apps[i].isPod() {
+				m.see(t.ID, t.Results)
 			}
-			if ok {
-				v.pass = m.pass
-				m.byTask[t.ID] = v
+			for _, p := range t.Endpoints {
+				m.see(p.Container, p.Results)
 			}
 		}
+	}
+}
+
+// see takes in the results of one task, that of a pod's container too.
+func (m *verdictMemory) see(task string, r Results) {
+	v, ok := m.byTask[task]
+	if r.Known() {
+		v.alive, ok = r.Alive > 0, true
+	}
+	if ok {
+		v.pass = m.pass
+		m.byTask[task] = v
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// App is what mlb reads of one Marathon app, in every generation of its API.
+// App is what mlb reads of one Marathon app, or of a pod (see DecodePods), in every generation of its API.
 // Members that are missing or null have their zero value; unknown members are
 // not read at all, whatever they hold.
 type App struct {
@@ -38,6 +38,9 @@ type App struct {
 	// the request asked for them.
 	Tasks []Task `json:"tasks"`
 
+	// Endpoints are the names of a pod's endpoints in the order of its definition, over
+	// all containers; they are what an app has ports for. Nil for an app, not for a pod.
+	Endpoints []string `json:"-"`
 	// Fault says why the app's document could not be read as an app; what could
 	// be read is in the other fields. Empty means that it was read whole.
 	Fault string `json:"-"`
@@ -205,6 +208,12 @@ type Task struct {
 	IPAddresses []IPAddress `json:"ipAddresses"`
 	// Results is what the health checks said.
 	Results Results `json:"healthCheckResults"`
+
+	// Endpoints are those of the instance of a pod for which the task stands, in the
+	// order of App.Endpoints. Nil for a task of an app.
+	Endpoints []PodEndpoint `json:"-"`
+	// Degraded says that an instance runs and not all of it is known to be well.
+	Degraded bool `json:"-"`
 }
 
 // IPAddress is an element of a task's ipAddresses.
@@ -346,6 +355,11 @@ func members(d *json.Decoder, name string, read func() error) error {
 	if _, err := d.Token(); err != nil {
 		return err
 	}
+	return atEnd(d)
+}
+
+// atEnd returns an error unless the input has ended.
+func atEnd(d *json.Decoder) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("text after the end of the document")
 	}
@@ -356,19 +370,27 @@ func members(d *json.Decoder, name string, read func() error) error {
 // app with a Fault; only what makes the rest of the input unreadable is an error.
 func decodeApp(d *json.Decoder) (App, error) {
 	var app App
-	err := d.Decode(&app)
+	fault, err := decodeLenient(d, &app)
+	if err != nil {
+		return App{}, err
+	}
+	app.Fault = fault
+	return app, nil
+}
+
+// decodeLenient reads the next value into to. The fault says which member has another
+// shape; what could be read is in to.
+func decodeLenient(d *json.Decoder, to any) (fault string, err error) {
+	err = d.Decode(to)
 	var typeError *json.UnmarshalTypeError
 	var shape *shapeError
 	switch {
-	case err == nil:
 	case errors.As(err, &shape):
-		app.Fault = shape.Error()
+		return shape.Error(), nil
 	case errors.As(err, &typeError):
-		app.Fault = fmt.Sprintf("%s where %s is expected in member %q", typeError.Value, typeError.Type, typeError.Field)
-	default:
-		return App{}, err
+		return fmt.Sprintf("%s where %s is expected in member %q", typeError.Value, typeError.Type, typeError.Field), nil
 	}
-	return app, nil
+	return "", err
 }
 
 // noEOF turns the end of the input into the error that it is here.

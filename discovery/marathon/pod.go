@@ -1,0 +1,299 @@
+package marathon
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// PodEndpoint is one endpoint of a pod in one of its instances. Its zero value means
+// that the instance does not have it: not yet, no more, or not in its version of the
+// pod.
+type PodEndpoint struct {
+	// Container is the task ID of the endpoint's container.
+	Container string
+	// State is Mesos' word for the container's state, or empty.
+	State string
+	// Address is the literal address in the pod's network at which the endpoint is
+	// reached. Empty means the agent.
+	Address string
+	// Port is the host port, or the container port at Address. 0 means that the
+	// endpoint cannot be reached.
+	Port int
+	// Results is what the endpoint's health check said; only endpoints that a check
+	// names have any.
+	Results Results
+}
+
+// podStatus is what mlb reads of the live view of a pod, GET /v2/pods::status. Nothing
+// that moves with each reading, as lastUpdated does, is in it.
+type podStatus struct {
+	ID        string         `json:"id"`
+	Spec      podSpec        `json:"spec"`
+	Instances []*podInstance `json:"instances"`
+}
+
+// podSpec is the present definition of a pod.
+type podSpec struct {
+	Labels     Labels         `json:"labels"`
+	Containers []podContainer `json:"containers"`
+	Networks   []*Network     `json:"networks"`
+	Scaling    struct {
+		Instances int `json:"instances"`
+	} `json:"scaling"`
+}
+
+type podContainer struct {
+	Endpoints   []podPort `json:"endpoints"`
+	HealthCheck *podCheck `json:"healthCheck"`
+}
+
+// podPort is an endpoint in a definition.
+type podPort struct {
+	Name          string   `json:"name"`
+	ContainerPort int      `json:"containerPort"`
+	NetworkNames  []string `json:"networkNames"`
+}
+
+// podCheck is a container's health check.
+type podCheck struct {
+	HTTP *struct {
+		Endpoint string `json:"endpoint"`
+		Path     string `json:"path"`
+		Scheme   string `json:"scheme"`
+	} `json:"http"`
+	TCP *struct {
+		Endpoint string `json:"endpoint"`
+	} `json:"tcp"`
+	GracePeriodSeconds     float64 `json:"gracePeriodSeconds"`
+	IntervalSeconds        float64 `json:"intervalSeconds"`
+	TimeoutSeconds         float64 `json:"timeoutSeconds"`
+	MaxConsecutiveFailures int     `json:"maxConsecutiveFailures"`
+
+	// Document is the check as Marathon sent it, without blanks between its parts.
+	Document string `json:"document"`
+}
+
+// UnmarshalJSON reads the check over Marathon's defaults.
+func (h *podCheck) UnmarshalJSON(data []byte) error {
+	type plain podCheck
+	p := plain{GracePeriodSeconds: 300, IntervalSeconds: 60, TimeoutSeconds: 20, MaxConsecutiveFailures: 3}
+	var document bytes.Buffer
+	if err := errors.Join(json.Unmarshal(data, &p), json.Compact(&document, data)); err != nil {
+		return &shapeError{"health check", err}
+	}
+	p.Document = document.String()
+	*h = podCheck(p)
+	return nil
+}
+
+// podInstance is one copy of a pod.
+type podInstance struct {
+	ID            string `json:"id"`
+	Status        string `json:"status"`
+	AgentHostname string `json:"agentHostname"`
+	Networks      []struct {
+		Name      string   `json:"name"`
+		Addresses []string `json:"addresses"`
+	} `json:"networks"`
+	Containers []struct {
+		Status      string `json:"status"`
+		ContainerID string `json:"containerId"`
+		Endpoints   []struct {
+			Name              string `json:"name"`
+			AllocatedHostPort int    `json:"allocatedHostPort"`
+			Healthy           *bool  `json:"healthy"`
+		} `json:"endpoints"`
+	} `json:"containers"`
+}
+
+// errNoPods is returned for a document that decodes and is no list of pods, or no pod.
+var errNoPods = errors.New("document without pods")
+
+// DecodePods reads the body of GET /v2/pods::status, on the terms of DecodeApps: each
+// pod is an app whose ports are its endpoints.
+func DecodePods(r io.Reader) ([]App, error) {
+	d := json.NewDecoder(r)
+	t, err := d.Token()
+	if err == nil && t != json.Delim('[') {
+		err = errNoPods
+	}
+	pods := []App{}
+	for err == nil && d.More() {
+		var pod App
+		if pod, _, err = decodePod(d); err == nil {
+			pods = append(pods, pod)
+		}
+	}
+	if err == nil {
+		_, err = d.Token()
+	}
+	if err == nil {
+		err = atEnd(d)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decode pods: %w", noEOF(err))
+	}
+	return pods, nil
+}
+
+// decodeOnePod reads the body of GET /v2/pods/{id}::status. The essence is the same for
+// answers that mean the same.
+func decodeOnePod(r io.Reader) (pod App, essence []byte, err error) {
+	d := json.NewDecoder(r)
+	pod, essence, err = decodePod(d)
+	switch {
+	case err != nil:
+	case pod.ID == "":
+		err = errNoPods
+	default:
+		err = atEnd(d)
+	}
+	if err != nil {
+		return App{}, nil, fmt.Errorf("decode pod: %w", noEOF(err))
+	}
+	return pod, essence, nil
+}
+
+// decodePod reads the next value as a pod, on the terms of decodeApp.
+func decodePod(d *json.Decoder) (pod App, essence []byte, err error) {
+	var p podStatus
+	fault, err := decodeLenient(d, &p)
+	if err != nil {
+		return App{}, nil, err
+	}
+	essence, err = json.Marshal(p)
+	if err != nil {
+		return App{}, nil, err
+	}
+	if fault != "" {
+		return App{ID: p.ID, Labels: p.Spec.Labels, Fault: fault}, append(essence, fault...), nil
+	}
+	return p.app(), essence, nil
+}
+
+// app returns the pod as an app.
+func (p *podStatus) app() App {
+	a := App{
+		ID: p.ID, Labels: p.Spec.Labels, Instances: p.Spec.Scaling.Instances, Networks: p.Spec.Networks,
+		Endpoints: []string{}, Tasks: make([]Task, 0, len(p.Instances)),
+	}
+	var ports []podPort
+	for _, c := range p.Spec.Containers {
+		for _, port := range c.Endpoints {
+			switch {
+			case !isPortName(port.Name):
+				a.Fault = fmt.Sprintf("endpoint name %q is not made of letters, digits, dots, dashes and underscores", excerpt(port.Name))
+				return a
+			case slices.Contains(a.Endpoints, port.Name):
+				a.Fault = fmt.Sprintf("two endpoints are called %q", port.Name)
+				return a
+			}
+			ports, a.Endpoints = append(ports, port), append(a.Endpoints, port.Name)
+		}
+	}
+	for _, c := range p.Spec.Containers {
+		if c.HealthCheck != nil {
+			a.HealthChecks = append(a.HealthChecks, c.HealthCheck.check(a.Endpoints))
+		}
+	}
+	mode := networkMode(&a)
+	for _, i := range p.Instances {
+		if i != nil {
+			a.Tasks = append(a.Tasks, i.task(ports, mode))
+		}
+	}
+	return a
+}
+
+// maxPortName is the longest name of an endpoint: Marathon takes 63 letters.
+const maxPortName = 63
+
+// isPortName reports whether text can be the name of an endpoint, which becomes a part
+// of names in HAProxy.
+func isPortName(text string) bool {
+	return len(text) <= maxPortName && isAppID("/"+text)
+}
+
+// check returns the health check as an app has it: Mesos carries it out (Marathon knows
+// no other ones for pods), and a port index stands for the endpoint that it names. A
+// check of a command names none.
+func (h *podCheck) check(endpoints []string) *HealthCheck {
+	out := &HealthCheck{
+		Protocol: "COMMAND", Path: "/", GracePeriodSeconds: int(h.GracePeriodSeconds), IntervalSeconds: int(h.IntervalSeconds),
+		TimeoutSeconds: int(h.TimeoutSeconds), MaxConsecutiveFailures: h.MaxConsecutiveFailures, Document: h.Document,
+	}
+	name := ""
+	switch {
+	case h.HTTP != nil:
+		out.Protocol, out.Path, name = "MESOS_HTTP", h.HTTP.Path, h.HTTP.Endpoint
+		if h.HTTP.Scheme == "HTTPS" {
+			out.Protocol = "MESOS_HTTPS"
+		}
+	case h.TCP != nil:
+		out.Protocol, name = "MESOS_TCP", h.TCP.Endpoint
+	}
+	if k := slices.Index(endpoints, name); k >= 0 {
+		out.PortIndex = &k
+	}
+	return out
+}
+
+// task returns the instance as a task. Its endpoints are found by their names, because
+// an instance of an older version may have others, or the same in another order.
+func (i *podInstance) task(ports []podPort, mode string) Task {
+	t := Task{ID: i.ID, Host: i.AgentHostname, State: "TASK_RUNNING", Endpoints: make([]PodEndpoint, len(ports))}
+	switch i.Status {
+	case "STABLE":
+	case "PENDING", "STAGING":
+		t.State = "TASK_STAGING"
+	case "TERMINAL":
+		t.State = "TASK_KILLED"
+	default: // DEGRADED
+		t.Degraded = true
+	}
+	for _, c := range i.Containers {
+		for _, e := range c.Endpoints {
+			k := slices.IndexFunc(ports, func(p podPort) bool { return p.Name == e.Name })
+			if k < 0 {
+				continue
+			}
+			found := PodEndpoint{Container: c.ContainerID, State: c.Status, Port: e.AllocatedHostPort}
+			if found.Port == 0 && mode == modeContainer {
+				found.Address, found.Port = i.address(ports[k])
+			}
+			switch {
+			case e.Healthy == nil:
+			case *e.Healthy:
+				found.Results.Alive, t.Results.Alive = 1, t.Results.Alive+1
+			default:
+				found.Results.Failing, t.Results.Failing = 1, t.Results.Failing+1
+			}
+			t.Endpoints[k] = found
+		}
+	}
+	return t
+}
+
+// address returns where a port is reached that the agent does not lead to: at the first
+// address in one of the networks that its endpoint names, or in any. All containers of
+// an instance share them.
+func (i *podInstance) address(p podPort) (address string, port int) {
+	if p.ContainerPort == 0 {
+		return "", 0
+	}
+	for _, n := range i.Networks {
+		if len(p.NetworkNames) > 0 && !slices.Contains(p.NetworkNames, n.Name) {
+			continue
+		}
+		for _, text := range n.Addresses {
+			if _, ok := literal(text); ok {
+				return text, p.ContainerPort
+			}
+		}
+	}
+	return "", 0
+}
