@@ -39,6 +39,9 @@ type ClientConfig struct {
 	CAFile string
 	// Credentials are sent to the masters and their leader; nil means none.
 	Credentials Credentials
+	// Pods reads pods too, as apps whose ports are their endpoints (Marathon 1.4 and
+	// later), and follows their events.
+	Pods bool
 	// Proxy finds the proxy for a request as http.Transport's Proxy does. Nil
 	// means the environment's HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
 	Proxy func(*http.Request) (*url.URL, error)
@@ -85,6 +88,8 @@ type Client struct {
 
 	// headerWait is the present HeaderTimeout in nanoseconds.
 	headerWait atomic.Int64
+	// pods are the IDs in the last list of pods; nil until there is one.
+	pods atomic.Pointer[map[string]bool]
 }
 
 // NewClient returns a client for the masters. The error is about the file of
@@ -127,11 +132,11 @@ func brokenConnection(ctx context.Context, _ *http.Response, err error) (bool, e
 	return broken && ctx.Err() == nil, nil
 }
 
-// Apps returns all apps with their tasks. It asks one master after the other until
-// one answers well: with status 200 and a complete list. It blocks at most as long
-// as every master takes to run into its deadline. Its error holds those of all
-// attempts; errors.Is finds ErrUnauthorized if one of them refused, and a later
-// retry may always help.
+// Apps returns all apps with their tasks, and the pods after them if they are wanted. It
+// asks one master after the other until one answers well: with status 200 and a complete
+// list. It blocks at most as long as every master takes to run into its deadline. Its
+// error holds those of all attempts; errors.Is finds ErrUnauthorized if one of them
+// refused, and a later retry may always help.
 func (c *Client) Apps(ctx context.Context) (Answer, error) { return c.AppsElsewhere(ctx, "") }
 
 // AppsElsewhere is Apps, but asks the master at one address, as Answer.Master gives it,
@@ -146,13 +151,19 @@ func (c *Client) AppsElsewhere(ctx context.Context, master string) (Answer, erro
 		return Answer{}, fmt.Errorf("get apps: %w", err)
 	}
 	answer.Apps = apps
+	if c.cfg.Pods {
+		return c.withPods(ctx, answer)
+	}
 	return answer, nil
 }
 
 // App returns one app with its tasks, on the terms of Apps. An answer whose digest is
 // known is not read: then Apps is empty. The error is ErrNotFound if Marathon says that
-// there is no such app.
+// there is no such app. It is asked for as a pod if the last answer of Apps had it as one.
 func (c *Client) App(ctx context.Context, id string, known uint64) (Answer, error) {
+	if c.isPod(id) {
+		return c.pod(ctx, id, known)
+	}
 	var apps []App
 	var digest uint64
 	path := "/v2/apps/" + strings.TrimLeft(id, "/")
@@ -185,6 +196,8 @@ type question struct {
 	missing error
 	// last is the address of the master that is asked after all others; empty: none.
 	last string
+	// unknownRoute says that an answer to an unknown path means missing as well.
+	unknownRoute bool
 }
 
 // ask puts one question to the masters in order until one answers it.
@@ -273,6 +286,8 @@ func (q question) checkStatus(resp *http.Response) error {
 	case resp.StatusCode == http.StatusOK:
 		return nil
 	case resp.StatusCode == http.StatusNotFound && q.missing != nil && mediaType(resp) == "application/json":
+		return q.missing
+	case q.unknownRoute && isUnknownRoute(resp):
 		return q.missing
 	default:
 		return &StatusError{Status: resp.StatusCode}

@@ -46,7 +46,7 @@ func (c *connection) run(ctx context.Context, m master) error {
 	}()
 
 	c.stream.client.sender.renew()
-	client := sse.NewClient(m.endpoint("/v2/events", streamQuery()).String(), sse.ClientMaxBufferSize(c.limit+readSize))
+	client := sse.NewClient(m.endpoint("/v2/events", streamQuery(c.stream.client.cfg.Pods)).String(), sse.ClientMaxBufferSize(c.limit+readSize))
 	client.ReconnectStrategy = &backoff.StopBackOff{}
 	client.ResponseValidator = func(_ *sse.Client, resp *http.Response) error { return c.accept(resp) }
 	client.Connection = &http.Client{Transport: c.stream.client.sender, CheckRedirect: keepRedirect}
@@ -126,7 +126,7 @@ func (c *connection) handle(msg *sse.Event) {
 	if unreadable > 0 {
 		c.stream.metrics.unreadable.Add(float64(unreadable))
 		c.stream.log.Debug("event skipped", zap.String("event", kind))
-		if subscribed(kind) && kind != typeAttached {
+		if subscribed(kind, c.stream.client.cfg.Pods) && kind != typeAttached {
 			c.hint(Hint{Type: kind, All: true}) // what it said is lost, that it came is not
 		}
 	}
@@ -141,7 +141,7 @@ func (c *connection) handle(msg *sse.Event) {
 // take counts one event and passes on what it hints at. Types are sorted out here
 // because older versions send all of them.
 func (c *connection) take(e event) {
-	if !subscribed(e.Type) {
+	if !subscribed(e.Type, c.stream.client.cfg.Pods) {
 		c.stream.metrics.events.WithLabelValues("other").Inc()
 		return
 	}

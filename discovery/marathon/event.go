@@ -17,6 +17,12 @@ const typeAttached = "event_stream_attached"
 // nothing that routes has changed, as Marathon deploys every change of an app.
 const typeGroup = "group_change_success"
 
+// podTypes are the events that say that a pod was stored or removed, and not which one:
+// as with a group, a deployment names it.
+func podTypes() []string {
+	return []string{"pod_created_event", "pod_updated_event", "pod_deleted_event"}
+}
+
 // Triggers of passes that no event set off. The type of an event is a trigger too.
 const (
 	triggerStart     = "start"
@@ -29,16 +35,20 @@ const (
 // subscribedTypes are the events that are asked for: those that may change a route
 // (contract 2.1, D12), and the stream's own attachment. Marathon before 1.3.7 sends
 // all events nevertheless.
-func subscribedTypes() []string {
-	return []string{
+func subscribedTypes(pods bool) []string {
+	types := []string{
 		"api_post_event", "health_status_changed_event", "status_update_event",
 		typeAttached, typeGroup, "app_terminated_event", "deployment_info", "deployment_success",
 		"deployment_failed", "instance_changed_event", "instance_health_changed_event",
 	}
+	if pods {
+		types = append(types, podTypes()...)
+	}
+	return types
 }
 
 // subscribed reports whether an event of the type was asked for.
-func subscribed(kind string) bool { return slices.Contains(subscribedTypes(), kind) }
+func subscribed(kind string, pods bool) bool { return slices.Contains(subscribedTypes(pods), kind) }
 
 // Hint says what may have changed. It is all that mlb takes from an event.
 type Hint struct {
@@ -112,10 +122,11 @@ func (e event) hint() Hint {
 		}
 	}
 	deploys := strings.HasPrefix(e.Type, "deployment_")
+	stored := e.Type == typeGroup || slices.Contains(podTypes(), e.Type)
 	return Hint{
 		Type: e.Type, Apps: apps, All: len(apps) == 0,
-		Group: len(apps) == 0 && (deploys || e.Type == typeGroup), Deployment: deploys && len(apps) > 0,
-		Ahead: deploys || e.Type == typeGroup || e.ahead(), Gone: gone, Ends: e.ends(), Ended: e.ended(),
+		Group: len(apps) == 0 && (deploys || stored), Deployment: deploys && len(apps) > 0,
+		Ahead: deploys || stored || e.ahead(), Gone: gone, Ends: e.ends(), Ended: e.ended(),
 	}
 }
 

@@ -58,7 +58,7 @@ func TestEveryEventOfEveryGenerationNamesItsApps(t *testing.T) {
 		t.Fatalf("no examples: %v", err)
 	}
 	// The other types that are asked for name an app or a pod in every generation.
-	everything := []string{"group_change_success", typeAttached}
+	everything := append(podTypes(), "group_change_success", typeAttached)
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
@@ -77,7 +77,7 @@ func TestEveryEventOfEveryGenerationNamesItsApps(t *testing.T) {
 					continue
 				}
 				h := events[0].hint()
-				if want := slices.Contains(everything, kind); subscribed(kind) && h.All != want {
+				if want := slices.Contains(everything, kind); subscribed(kind, true) && h.All != want {
 					t.Errorf("%s: hint %+v, want everything: %v", kind, h, want)
 				}
 				for _, id := range h.Apps {

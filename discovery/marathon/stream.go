@@ -195,6 +195,6 @@ func (s *Stream) sawEvent() {
 
 // streamQuery asks for light plans and for the events that matter. Versions that
 // do not know a parameter ignore it.
-func streamQuery() url.Values {
-	return url.Values{"plan-format": {"light"}, "event_type": subscribedTypes()}
+func streamQuery(pods bool) url.Values {
+	return url.Values{"plan-format": {"light"}, "event_type": subscribedTypes(pods)}
 }
