@@ -170,7 +170,7 @@ func newSource(cfg Config, cluster Cluster, credentials marathon.Credentials, re
 	if err != nil {
 		return nil, err
 	}
-	client := marathon.ClientConfig{CAFile: cfg.CACert, Credentials: credentials}
+	client := marathon.ClientConfig{CAFile: cfg.CACert, Credentials: credentials, Pods: cfg.Pods}
 	s := &source{cluster: cluster, log: cluster.log(log).Named("marathon"), metrics: marathon.NewMetrics(cfg.clusterRegistry(cluster, reg))}
 	if s.client, err = marathon.NewClient(client, masters, s.metrics); err != nil {
 		return nil, err

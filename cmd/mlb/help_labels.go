@@ -70,7 +70,13 @@ const labelIntroduction = "# Labels\n\n" +
 	"`{n}` is the index of a service port in the app's definition, from 0.\n" +
 	"A value that cannot be read costs the service, or is ignored where that is harmless; `/_mlb/problems` on the statistics port tells which and why.\n" +
 	"No value may hold a line break or be longer than 4096 bytes, except for those that replace a template.\n" +
-	"Templates that a label can replace are described with the templates.\n"
+	"Templates that a label can replace are described with the templates.\n\n" +
+	"With `--pods` the labels of a pod do the same for its endpoints.\n" +
+	"`{n}` counts them over all containers in the order of the definition, from 0; labels of containers and endpoints are not read.\n" +
+	"Pods have no service ports: `HAPROXY_{n}_PORT` gives an endpoint one, and without it only hosts and the app ID, which is the pod's, lead to it.\n" +
+	"An endpoint with a host port is reached at the agent, another one in the container network; what is only on an agent's bridge is not reached.\n" +
+	"An instance is served when it is stable, or when it is degraded and the endpoint is healthy.\n" +
+	"During an update instances of both versions are served by the names of endpoints; the container port of an endpoint without host port is that of the new definition.\n"
 
 const templateIntroduction = "# Templates\n\n" +
 	"A configuration is made of templates.\n" +

@@ -56,6 +56,11 @@ func ownOptions() []option {
 			},
 		},
 		{
+			name: "pods", own: true, arity: takesNone, topic: topicServices,
+			doc:  "Serve pods too (Marathon 1.4 and later). Their labels are those of apps; `{n}` counts the endpoints of all containers in the order of the definition, and `HAPROXY_{n}_PORT` gives an endpoint a service port.",
+			bind: func(d *draft) pflag.Value { return booleanFlag(&d.Pods) },
+		},
+		{
 			name: "admin-listen", own: true, arg: "ADDR:PORT", topic: topicListeners,
 			doc:  "Additional TCP address of mlb's own interface; port 0 takes a free one. Without it there is none.",
 			bind: func(d *draft) pflag.Value { return flagValue[string]{&d.AdminListen, parseListen, showText} },

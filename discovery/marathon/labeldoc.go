@@ -54,7 +54,7 @@ func routingDocs() []LabelDoc {
 func portDocs() []LabelDoc {
 	return []LabelDoc{
 		{
-			"HAPROXY_{n}_PORT", "port number", "Marathon's service port",
+			"HAPROXY_{n}_PORT", "port number", "Marathon's service port; none for a pod's endpoint",
 			"The port that clients connect to; names of backends and servers follow it.",
 		},
 		{
