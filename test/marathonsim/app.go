@@ -44,6 +44,7 @@ type definition struct {
 	Residency     json.RawMessage
 	Secrets       json.RawMessage
 	Role          string
+	Pod           *podSpec // nil for an app
 
 	Version      string
 	LastScaling  string
@@ -152,7 +153,7 @@ func (d *definition) mode() string {
 // servicePorts returns the service ports in the order of the port indexes.
 func (d *definition) servicePorts() []int {
 	ports := []int{}
-	if d.IPAddress != nil && d.Container == nil {
+	if d.Pod != nil || d.IPAddress != nil && d.Container == nil {
 		return ports
 	}
 	if d.mode() == modeHost {
@@ -172,6 +173,9 @@ func (d *definition) servicePorts() []int {
 // hostPorts returns the host ports the app wants, 0 for any, in the order in
 // which a task reports them: mappings without a host port are left out.
 func (d *definition) hostPorts() []int {
+	if d.Pod != nil {
+		return d.podHostPorts()
+	}
 	var ports []int
 	if d.mode() == modeHost {
 		for _, p := range d.Ports {

@@ -42,7 +42,7 @@ type action struct {
 func (s step) show(features) stepJSON {
 	out := stepJSON{Actions: []actionJSON{}}
 	for _, a := range s {
-		out.Actions = append(out.Actions, actionJSON{Action: a.kind, App: a.app.id})
+		out.Actions = append(out.Actions, a.show())
 	}
 	return out
 }

@@ -110,6 +110,7 @@ type stepJSON struct {
 
 type actionJSON struct {
 	Action    string           `json:"action"`
-	App       string           `json:"app"`
+	App       string           `json:"app,omitempty"`
+	Pod       string           `json:"pod,omitempty"`
 	Readiness *json.RawMessage `json:"readinessCheckResults,omitempty"`
 }

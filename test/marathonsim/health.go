@@ -229,20 +229,26 @@ func (c *Cluster) note(t *task, index int, h healthCheck, failure error) {
 		if c.features.failedTaskID {
 			id.name = "taskId"
 		}
-		c.publish("failed_health_check_event", member{"appId", t.app.id}, id, member{"healthCheck", h.show(c.features)})
+		if t.def.Pod == nil {
+			c.publish("failed_health_check_event", member{"appId", t.app.id}, id, member{"healthCheck", h.show(c.features)})
+		}
 	}
 	if alive := result.alive(); alive != before {
 		if h.onAgent() {
 			c.statusUpdate(t, "")
 		}
-		c.publish("health_status_changed_event", member{"appId", t.app.id}, member{"instanceId", t.instance},
-			member{"version", t.def.Version}, member{"alive", alive})
+		if t.def.Pod == nil {
+			c.publish("health_status_changed_event", member{"appId", t.app.id}, member{"instanceId", t.instance},
+				member{"version", t.def.Version}, member{"alive", alive})
+		}
 	}
 	c.aggregate(t)
 	if failure != nil && h.MaxFailures > 0 && result.failures >= h.MaxFailures {
-		c.publish("unhealthy_instance_kill_event", member{"appId", t.app.id}, member{"taskId", t.id},
-			member{"instanceId", t.instance}, member{"version", t.def.Version}, member{"reason", result.cause},
-			member{"host", t.agent.Name}, member{"slaveId", t.agent.id})
+		if t.def.Pod == nil { // it is Mesos that ends a pod's container
+			c.publish("unhealthy_instance_kill_event", member{"appId", t.app.id}, member{"taskId", t.id},
+				member{"instanceId", t.instance}, member{"version", t.def.Version}, member{"reason", result.cause},
+				member{"host", t.agent.Name}, member{"slaveId", t.agent.id})
+		}
 		c.kill(t)
 	}
 	c.touch(t.app)

@@ -36,7 +36,9 @@ func (c *Cluster) Apps() []string {
 	defer c.mu.Unlock()
 	out := make([]string, 0, len(c.order))
 	for _, a := range c.order {
-		out = append(out, a.id)
+		if a.def.Pod == nil {
+			out = append(out, a.id)
+		}
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package marathonsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -56,6 +57,8 @@ func (c *Cluster) route(q *request) (answer, error) {
 		return c.deploymentResource(q, strings.TrimPrefix(q.path, "/v2/deployments"))
 	case q.path == "/v2/groups" || strings.HasPrefix(q.path, "/v2/groups/"):
 		return c.groupResource(q, strings.TrimPrefix(q.path, "/v2/groups"))
+	case c.features.pods() && (q.path == "/v2/pods" || strings.HasPrefix(q.path, "/v2/pods/") || strings.HasPrefix(q.path, "/v2/pods::")):
+		return c.podResource(q, strings.TrimPrefix(q.path, "/v2/pods"))
 	case q.path == "/v2/apps":
 		return c.appsResource(q)
 	case below && strings.HasPrefix(id, "/"):
@@ -200,6 +203,10 @@ func (c *Cluster) showDeployments() []byte {
 			Current: d.steps[d.step].show(c.features).Actions, CurrentStep: d.step + 1, TotalSteps: len(d.steps),
 		}
 		for _, a := range d.apps {
+			if def := cmp.Or(a.def, a.launch); def != nil && def.Pod != nil {
+				j.AffectedPods = append(j.AffectedPods, a.id)
+				continue
+			}
 			j.AffectedApps = append(j.AffectedApps, a.id)
 		}
 		for i := range j.Current {

@@ -45,7 +45,7 @@ func (c *Cluster) showApps(name string, e embeds, wanted func(*definition) bool)
 	b.WriteString(`{"` + name + `":[`)
 	first := true
 	for _, a := range c.order {
-		if !wanted(a.def) {
+		if a.def.Pod != nil || !wanted(a.def) {
 			continue
 		}
 		if !first {
@@ -145,6 +145,9 @@ func (c *Cluster) updated(in fields, id string) (*definition, error) {
 		}
 		id = fresh
 	}
+	if c.pod(id) != nil {
+		return nil, problem(http.StatusConflict, "An app with id [%s] already exists as a pod.", id)
+	}
 	if a := c.apps[id]; a != nil {
 		return a.def.update(in, c.features)
 	}
@@ -197,7 +200,7 @@ func (c *Cluster) appResource(q *request, path string) (answer, error) {
 func (c *Cluster) getApp(q *request, id string) (answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := c.apps[id]
+	a := c.app(id)
 	if a == nil {
 		return answer{}, noApp(id)
 	}
@@ -256,7 +259,7 @@ func (c *Cluster) putApp(q *request, id string) (answer, error) {
 
 func (c *Cluster) deleteApp(q *request, id string) (answer, error) {
 	d, err := c.apply(func() (*changeSet, error) {
-		if c.apps[id] == nil {
+		if c.app(id) == nil {
 			return nil, noApp(id)
 		}
 		return &changeSet{remove: []string{id}, reported: parentID(id), force: q.force}, nil
@@ -269,7 +272,7 @@ func (c *Cluster) deleteApp(q *request, id string) (answer, error) {
 
 func (c *Cluster) restartApp(q *request, id string) (answer, error) {
 	d, err := c.apply(func() (*changeSet, error) {
-		a := c.apps[id]
+		a := c.app(id)
 		if a == nil {
 			return nil, noApp(id)
 		}
@@ -284,7 +287,7 @@ func (c *Cluster) restartApp(q *request, id string) (answer, error) {
 func (c *Cluster) listVersions(id string) (answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := c.apps[id]
+	a := c.app(id)
 	if a == nil {
 		return answer{}, noApp(id)
 	}
@@ -294,7 +297,7 @@ func (c *Cluster) listVersions(id string) (answer, error) {
 func (c *Cluster) showVersion(id, version string) (answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a := c.apps[id]
+	a := c.app(id)
 	if a == nil || a.versions[version] == nil {
 		return answer{}, problem(http.StatusNotFound, "App '%s' does not exist in version %s", id, version)
 	}

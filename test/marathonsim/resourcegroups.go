@@ -166,7 +166,7 @@ func (c *Cluster) readGroup(change *changeSet, in groupIn, id string) error {
 func (c *Cluster) removeUnnamed(change *changeSet, id string, named map[string]bool, apps, groups bool) {
 	if apps {
 		for _, a := range c.order {
-			if parentID(a.id) == id && !named[a.id] {
+			if a.def.Pod == nil && parentID(a.id) == id && !named[a.id] {
 				change.remove = append(change.remove, a.id)
 			}
 		}

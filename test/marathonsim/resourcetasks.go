@@ -31,6 +31,9 @@ func (c *Cluster) listTasks(q *request) (answer, error) {
 	b.WriteString(`{"tasks":[`)
 	first := true
 	for _, a := range c.order {
+		if a.def.Pod != nil {
+			continue
+		}
 		for _, t := range a.tasks {
 			if t.agent == nil || t.state == "" || len(wanted) > 0 && !slices.Contains(wanted, status(t.state)) {
 				continue
@@ -57,6 +60,9 @@ func (c *Cluster) textTasks() answer {
 	defer c.mu.Unlock()
 	var b bytes.Buffer
 	for _, a := range c.order {
+		if a.def.Pod != nil {
+			continue
+		}
 		name := strings.ReplaceAll(strings.TrimPrefix(a.id, "/"), "/", "_")
 		ports := a.def.servicePorts()
 		if len(ports) == 0 {
@@ -95,7 +101,7 @@ func (c *Cluster) appTasks(q *request, id string) (answer, error) {
 	return q.only(http.MethodGet, func() (answer, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		a := c.apps[id]
+		a := c.app(id)
 		if a == nil {
 			return answer{}, noApp(id)
 		}
@@ -110,7 +116,7 @@ func (c *Cluster) appTasks(q *request, id string) (answer, error) {
 func (c *Cluster) deleteAppTasks(q *request, id string) (answer, error) {
 	host := q.URL.Query().Get("host")
 	c.mu.Lock()
-	a := c.apps[id]
+	a := c.app(id)
 	if a == nil {
 		c.mu.Unlock()
 		return answer{}, noApp(id)
@@ -128,7 +134,7 @@ func (c *Cluster) deleteAppTasks(q *request, id string) (answer, error) {
 func (c *Cluster) deleteTask(q *request, app, id string) (answer, error) {
 	c.mu.Lock()
 	t := c.taskIndex[id]
-	if c.apps[app] == nil {
+	if c.app(app) == nil {
 		c.mu.Unlock()
 		return answer{}, noApp(app)
 	}

@@ -95,6 +95,10 @@ func lower(s string) string {
 }
 
 func (c *Cluster) statusUpdate(t *task, message string) {
+	if t.def.Pod != nil {
+		c.podStatusUpdate(t, message)
+		return
+	}
 	ips := t.addresses()
 	c.publish("status_update_event",
 		member{"slaveId", t.agent.id}, member{"taskId", t.id}, member{"taskStatus", t.state}, member{"message", message},

@@ -11,6 +11,7 @@ import (
 // tree is the apps and groups by the group they are in.
 type tree struct {
 	apps   map[string][]*appState
+	pods   map[string][]*appState
 	groups map[string][]*group
 	root   *group
 }
@@ -21,9 +22,13 @@ func (c *Cluster) tree() tree {
 }
 
 func treeOf(apps []*appState, groups map[string]*group) tree {
-	t := tree{apps: map[string][]*appState{}, groups: map[string][]*group{}, root: groups["/"]}
+	t := tree{apps: map[string][]*appState{}, pods: map[string][]*appState{}, groups: map[string][]*group{}, root: groups["/"]}
 	for _, a := range apps {
 		p := parentID(a.id)
+		if a.def.Pod != nil {
+			t.pods[p] = append(t.pods[p], a)
+			continue
+		}
 		t.apps[p] = append(t.apps[p], a)
 	}
 	for _, id := range slices.Sorted(maps.Keys(groups)) {
@@ -118,7 +123,8 @@ func (c *Cluster) writeGroup(b *bytes.Buffer, t tree, g *group, e groupEmbeds) {
 	b.WriteString(`,"version":`)
 	b.Write(encode(g.version))
 	if e.pods {
-		b.WriteString(`,"pods":[]`)
+		b.WriteString(`,"pods":`)
+		b.Write(c.showPods(t.pods[g.id]))
 	}
 	if c.features.roles {
 		b.WriteString(`,"enforceRole":false`)

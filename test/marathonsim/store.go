@@ -183,6 +183,9 @@ func (c *Cluster) complete(change *changeSet, d *deployment) error {
 // assignPorts replaces service port 0 by a port that the app already had, or else
 // by the lowest free one, Marathon facts 4.1. c.mu is held.
 func (c *Cluster) assignPorts(def *definition, old *appState, taken map[int]bool) error {
+	if def.Pod != nil {
+		return nil
+	}
 	var had []int
 	if old != nil {
 		for _, p := range old.def.servicePorts() {
@@ -321,7 +324,7 @@ func (c *Cluster) store(change *changeSet, d *deployment) {
 		if a == nil {
 			continue
 		}
-		for range a.def.HealthChecks {
+		for range a.def.announced() {
 			c.publish("remove_health_check_event", member{"appId", id})
 		}
 		c.countPorts(a.def, -1)
@@ -389,7 +392,7 @@ func (c *Cluster) countPorts(def *definition, by int) {
 
 // announceChecks publishes the health checks of an app. c.mu is held.
 func (c *Cluster) announceChecks(def *definition) {
-	for _, h := range def.HealthChecks {
+	for _, h := range def.announced() {
 		c.publish("add_health_check_event", member{"appId", def.ID}, member{"version", def.Version},
 			member{"healthCheck", h.show(c.features)})
 	}

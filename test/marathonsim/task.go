@@ -72,10 +72,14 @@ func (c *Cluster) newTask(a *appState, def *definition) {
 		app: a, def: def, created: time.Now(),
 		killSoon: make(chan struct{}), gone: make(chan struct{}), results: make([]*healthResult, len(def.HealthChecks)),
 	}
-	if c.features.instanceTasks {
+	switch {
+	case def.Pod != nil:
+		t.instance = name + ".instance-" + id.String()
+		t.id = t.instance
+	case c.features.instanceTasks:
 		t.instance = name + ".instance-" + id.String()
 		t.id = t.instance + "._app.1"
-	} else {
+	default:
 		t.instance = name + ".marathon-" + id.String()
 		t.id = name + "." + id.String()
 	}
