@@ -25,14 +25,21 @@ type watching struct {
 
 	mu   sync.Mutex
 	last discovery.Snapshot
+	full int  // snapshots of all apps
 	lost bool // a snapshot had no service after one had some
 }
 
 func watch(t *testing.T, o marathonsim.Options) *watching {
 	t.Helper()
+	return watchBoth(t, o, false)
+}
+
+// watchBoth watches pods too if they are wanted.
+func watchBoth(t *testing.T, o marathonsim.Options, pods bool) *watching {
+	t.Helper()
 	w := &watching{cluster: simtest.Start(t, o)}
 	cfg := quick()
-	cfg.HeaderTimeout = time.Second
+	cfg.HeaderTimeout, cfg.Pods = time.Second, pods
 	if o.Username != "" {
 		cfg.Credentials = marathon.NewBasic(o.Username, o.Password)
 	}
@@ -69,6 +76,9 @@ func (w *watching) pass(_ context.Context, s discovery.Snapshot) {
 	defer w.mu.Unlock()
 	w.lost = w.lost || len(s.Services) == 0 && len(w.last.Services) > 0
 	w.last = s
+	if s.Apps == nil {
+		w.full++
+	}
 }
 
 // endpoints returns the addresses of the only service, sorted.
@@ -92,6 +102,12 @@ func (w *watching) converges(t *testing.T, n int) {
 	for _, task := range simtest.Running(t, w.cluster, "/shop", n) {
 		want = append(want, fmt.Sprintf("%s:%d", task.Address, task.Ports[0]))
 	}
+	w.reaches(t, want)
+}
+
+// reaches waits for the addresses in the snapshot.
+func (w *watching) reaches(t *testing.T, want []string) {
+	t.Helper()
 	slices.Sort(want)
 	deadline := time.After(patience)
 	tick := time.NewTicker(5 * time.Millisecond)
