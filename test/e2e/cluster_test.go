@@ -22,8 +22,14 @@ const stopDelay = 2 * time.Second
 // cluster starts three masters whose tasks are servers in this process.
 func cluster(t *testing.T) *marathonsim.Cluster {
 	t.Helper()
+	return clusterOf(t, "")
+}
+
+// clusterOf is cluster in a generation of Marathon.
+func clusterOf(t *testing.T, generation marathonsim.Generation) *marathonsim.Cluster {
+	t.Helper()
 	return simtest.Start(t, marathonsim.Options{
-		Masters: 3, Speed: 20, Launcher: launcher.InProcess{StopDelay: stopDelay},
+		Generation: generation, Masters: 3, Speed: 20, Launcher: launcher.InProcess{StopDelay: stopDelay},
 	})
 }
 
