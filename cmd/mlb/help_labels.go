@@ -76,7 +76,7 @@ const labelIntroduction = "# Labels\n\n" +
 	"Pods have no service ports: `HAPROXY_{n}_PORT` gives an endpoint one, and without it only hosts and the app ID, which is the pod's, lead to it.\n" +
 	"An endpoint with a host port is reached at the agent, another one in the container network; what is only on an agent's bridge is not reached.\n" +
 	"An instance is served when it is stable, or when it is degraded and the endpoint is healthy.\n" +
-	"During an update instances of both versions are served by the names of endpoints; the container port of an endpoint without host port is that of the new definition.\n"
+	"During an update instances of both versions are served, paired by the names of endpoints.\n"
 
 const templateIntroduction = "# Templates\n\n" +
 	"A configuration is made of templates.\n" +

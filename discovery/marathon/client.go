@@ -89,7 +89,8 @@ type Client struct {
 	// headerWait is the present HeaderTimeout in nanoseconds.
 	headerWait atomic.Int64
 	// pods are the IDs in the last list of pods; nil until there is one.
-	pods atomic.Pointer[map[string]bool]
+	pods     atomic.Pointer[map[string]bool]
+	versions podVersions
 }
 
 // NewClient returns a client for the masters. The error is about the file of

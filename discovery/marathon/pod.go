@@ -38,6 +38,7 @@ type podStatus struct {
 
 // podSpec is the present definition of a pod.
 type podSpec struct {
+	Version    string         `json:"version"`
 	Labels     Labels         `json:"labels"`
 	Containers []podContainer `json:"containers"`
 	Networks   []*Network     `json:"networks"`
@@ -95,6 +96,7 @@ type podInstance struct {
 	ID            string `json:"id"`
 	Status        string `json:"status"`
 	AgentHostname string `json:"agentHostname"`
+	SpecReference string `json:"specReference"`
 	Networks      []struct {
 		Name      string   `json:"name"`
 		Addresses []string `json:"addresses"`
@@ -113,20 +115,45 @@ type podInstance struct {
 // errNoPods is returned for a document that decodes and is no list of pods, or no pod.
 var errNoPods = errors.New("document without pods")
 
+// podDocument is a pod's live view as it was read.
+type podDocument struct {
+	status podStatus
+	// fault says why it could not be read as a pod, as App.Fault.
+	fault string
+}
+
+// essence is the same for documents that mean the same.
+func (d *podDocument) essence() ([]byte, error) {
+	text, err := json.Marshal(d.status)
+	return append(text, d.fault...), err
+}
+
 // DecodePods reads the body of GET /v2/pods::status, on the terms of DecodeApps: each
-// pod is an app whose ports are its endpoints.
+// pod is an app whose ports are its endpoints. Instances of older versions are taken to
+// have the container ports of the present one.
 func DecodePods(r io.Reader) ([]App, error) {
+	documents, err := decodePods(r)
+	if err != nil {
+		return nil, err
+	}
+	pods := make([]App, len(documents))
+	for i := range documents {
+		pods[i] = documents[i].app(nil)
+	}
+	return pods, nil
+}
+
+func decodePods(r io.Reader) ([]podDocument, error) {
 	d := json.NewDecoder(r)
 	t, err := d.Token()
 	if err == nil && t != json.Delim('[') {
 		err = errNoPods
 	}
-	pods := []App{}
+	var pods []podDocument
 	for err == nil && d.More() {
-		var pod App
-		if pod, _, err = decodePod(d); err == nil {
-			pods = append(pods, pod)
-		}
+		var pod podDocument
+		pod.fault, err = decodeLenient(d, &pod.status)
+		pods = append(pods, pod)
 	}
 	if err == nil {
 		_, err = d.Token()
@@ -140,43 +167,30 @@ func DecodePods(r io.Reader) ([]App, error) {
 	return pods, nil
 }
 
-// decodeOnePod reads the body of GET /v2/pods/{id}::status. The essence is the same for
-// answers that mean the same.
-func decodeOnePod(r io.Reader) (pod App, essence []byte, err error) {
+// decodePod reads the body of GET /v2/pods/{id}::status.
+func decodePod(r io.Reader) (pod podDocument, err error) {
 	d := json.NewDecoder(r)
-	pod, essence, err = decodePod(d)
+	pod.fault, err = decodeLenient(d, &pod.status)
 	switch {
 	case err != nil:
-	case pod.ID == "":
+	case pod.status.ID == "":
 		err = errNoPods
 	default:
 		err = atEnd(d)
 	}
 	if err != nil {
-		return App{}, nil, fmt.Errorf("decode pod: %w", noEOF(err))
+		return podDocument{}, fmt.Errorf("decode pod: %w", noEOF(err))
 	}
-	return pod, essence, nil
+	return pod, nil
 }
 
-// decodePod reads the next value as a pod, on the terms of decodeApp.
-func decodePod(d *json.Decoder) (pod App, essence []byte, err error) {
-	var p podStatus
-	fault, err := decodeLenient(d, &p)
-	if err != nil {
-		return App{}, nil, err
+// app returns the pod as an app. old has the container ports of older versions; those
+// that are missing are taken from the present one.
+func (d *podDocument) app(old map[string]podPorts) App {
+	p := &d.status
+	if d.fault != "" {
+		return App{ID: p.ID, Labels: p.Spec.Labels, Fault: d.fault}
 	}
-	essence, err = json.Marshal(p)
-	if err != nil {
-		return App{}, nil, err
-	}
-	if fault != "" {
-		return App{ID: p.ID, Labels: p.Spec.Labels, Fault: fault}, append(essence, fault...), nil
-	}
-	return p.app(), essence, nil
-}
-
-// app returns the pod as an app.
-func (p *podStatus) app() App {
 	a := App{
 		ID: p.ID, Labels: p.Spec.Labels, Instances: p.Spec.Scaling.Instances, Networks: p.Spec.Networks,
 		Endpoints: []string{}, Tasks: make([]Task, 0, len(p.Instances)),
@@ -203,7 +217,7 @@ func (p *podStatus) app() App {
 	mode := networkMode(&a)
 	for _, i := range p.Instances {
 		if i != nil {
-			a.Tasks = append(a.Tasks, i.task(ports, mode))
+			a.Tasks = append(a.Tasks, i.task(ports, mode, old[i.version()]))
 		}
 	}
 	return a
@@ -243,8 +257,9 @@ func (h *podCheck) check(endpoints []string) *HealthCheck {
 }
 
 // task returns the instance as a task. Its endpoints are found by their names, because
-// an instance of an older version may have others, or the same in another order.
-func (i *podInstance) task(ports []podPort, mode string) Task {
+// an instance of an older version, whose container ports are in old, may have others, or
+// the same in another order.
+func (i *podInstance) task(ports []podPort, mode string, old podPorts) Task {
 	t := Task{ID: i.ID, Host: i.AgentHostname, State: "TASK_RUNNING", Endpoints: make([]PodEndpoint, len(ports))}
 	switch i.Status {
 	case "STABLE":
@@ -263,7 +278,11 @@ func (i *podInstance) task(ports []podPort, mode string) Task {
 			}
 			found := PodEndpoint{Container: c.ContainerID, State: c.Status, Port: e.AllocatedHostPort}
 			if found.Port == 0 && mode == modeContainer {
-				found.Address, found.Port = i.address(ports[k])
+				port := ports[k]
+				if own := old[port.Name]; own != 0 {
+					port.ContainerPort = own
+				}
+				found.Address, found.Port = i.address(port)
 			}
 			switch {
 			case e.Healthy == nil:

@@ -9,19 +9,23 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // errNoRoute says that this Marathon has no pods: it does not know the path.
 var errNoRoute = errors.New("no such path")
+
+// versionsTimeout bounds what one reading asks about old versions of pods.
+const versionsTimeout = 3 * time.Second
 
 // withPods adds the pods to the answer about all apps. A Marathon without pods (before
 // 1.4) has none. Every other failure is one of the whole reading: it never means "no
 // pods". So is an unknown path once there was a list of pods, as it comes from something
 // else than the Marathon that gave the list.
 func (c *Client) withPods(ctx context.Context, answer Answer) (Answer, error) {
-	var pods []App
+	var pods []podDocument
 	q := question{path: "/v2/pods::status", read: func(body io.Reader) (err error) {
-		pods, err = DecodePods(body)
+		pods, err = decodePods(body)
 		return err
 	}}
 	if c.pods.Load() == nil {
@@ -35,11 +39,18 @@ func (c *Client) withPods(ctx context.Context, answer Answer) (Answer, error) {
 		return Answer{}, fmt.Errorf("get pods: %w", err)
 	}
 	ids := make(map[string]bool, len(pods))
+	limited, cancel := context.WithTimeout(ctx, versionsTimeout)
+	defer cancel()
 	for i := range pods {
-		ids[pods[i].ID] = true
+		pod, _ := c.resolvePod(limited, &pods[i])
+		ids[pod.ID] = true
+		answer.Apps = append(answer.Apps, pod)
 	}
+	if ctx.Err() != nil {
+		return Answer{}, context.Cause(ctx)
+	}
+	c.versions.keep(pods)
 	c.pods.Store(&ids)
-	answer.Apps = append(answer.Apps, pods...)
 	answer.Received, answer.Bytes = more.Received, answer.Bytes+more.Bytes
 	return answer, nil
 }
@@ -53,20 +64,32 @@ func (c *Client) isPod(id string) bool {
 // pod is App for a pod. The digest is one of what is read, because times in the document
 // move with each reading.
 func (c *Client) pod(ctx context.Context, id string, known uint64) (Answer, error) {
-	var pods []App
-	var digest uint64
+	var pod podDocument
 	path := "/v2/pods/" + strings.TrimLeft(id, "/") + "::status"
-	answer, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) error {
-		pod, essence, err := decodeOnePod(body)
-		if digest = maphash.Bytes(c.seed, essence); err == nil && digest != known {
-			pods = []App{pod}
-		}
+	answer, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) (err error) {
+		pod, err = decodePod(body)
 		return err
 	}})
 	if err != nil {
 		return Answer{}, fmt.Errorf("get pod %s: %w", id, err)
 	}
-	answer.Apps, answer.Digest = pods, digest
+	essence, err := pod.essence()
+	if err != nil {
+		return Answer{}, fmt.Errorf("get pod %s: %w", id, err)
+	}
+	if answer.Digest = maphash.Bytes(c.seed, essence); answer.Digest == known {
+		return answer, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, versionsTimeout)
+	defer cancel()
+	app, whole := c.resolvePod(limited, &pod)
+	if ctx.Err() != nil {
+		return Answer{}, context.Cause(ctx)
+	}
+	if !whole {
+		answer.Digest = 0 // the next reading may say more
+	}
+	answer.Apps = []App{app}
 	return answer, nil
 }
 

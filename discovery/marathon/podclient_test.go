@@ -2,10 +2,12 @@ package marathon_test
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -113,6 +115,67 @@ func TestAnswersThatMeanNoPods(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOldInstancesListenWhereTheirVersionSays: on container ports the version matters. It
+// is remembered, and asked for if it was never seen.
+func TestOldInstancesListenWhereTheirVersionSays(t *testing.T) {
+	t.Parallel()
+	const spec = `{"version": "%[1]d", "labels": {"HAPROXY_GROUP": "external"}, "networks": [{"mode": "container"}],
+		"containers": [{"endpoints": [{"name": "http", "containerPort": 8%[1]d}]}]}`
+	status := func(version int, instances ...int) string {
+		var list []string
+		for _, v := range instances {
+			list = append(list, fmt.Sprintf(`{"id": "p.instance-%[1]d", "status": "STABLE", "agentHostname": "10.0.0.1", "specReference": "/v2/pods/p::versions/%[1]d",
+				"networks": [{"addresses": ["9.0.0.%[1]d"]}], "containers": [{"containerId": "c%[1]d", "endpoints": [{"name": "http"}]}]}`, v))
+		}
+		return fmt.Sprintf(`{"id": "/p", "spec": %s, "instances": [%s]}`, fmt.Sprintf(spec, version), strings.Join(list, ","))
+	}
+	var now string
+	broken := false
+	m := newMaster(t, func(conn *net.TCPConn, req *http.Request) {
+		text := `{"apps": []}`
+		version, isVersion := strings.CutPrefix(req.URL.Path, "/v2/pods/p::versions/")
+		switch {
+		case req.URL.Path == "/v2/pods::status":
+			text = "[" + now + "]"
+		case req.URL.Path == "/v2/pods/p::status":
+			text = now
+		case isVersion && broken:
+			text = ""
+		case isVersion:
+			n, _ := strconv.Atoi(version)
+			text = fmt.Sprintf(spec, n)
+		}
+		answers(http.StatusOK, "", text)(conn, req)
+	})
+	c := podClient(t, m)
+	routed := func(a marathon.Answer, err error) []string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return routes(derivePods(t, external(), a.Apps))
+	}
+	wants := func(got []string, want string) {
+		t.Helper()
+		if diff := cmp.Diff([]string{"/p#0:0 -> " + want}, got); diff != "" {
+			t.Errorf("routes (-want +got):\n%s", diff)
+		}
+	}
+	now = status(2, 1, 2)
+	wants(routed(c.Apps(t.Context())), "9.0.0.1:81 9.0.0.2:82")
+	now = status(3, 1, 2)
+	wants(routed(c.App(t.Context(), "/p", 0)), "9.0.0.1:81 9.0.0.2:82")
+	wants(routed(c.Apps(t.Context())), "9.0.0.1:81 9.0.0.2:82")
+	if n, n2 := m.count("/v2/pods/p::versions/1"), m.count("/v2/pods/p::versions/2"); n != 1 || n2 != 0 {
+		t.Errorf("asked %d and %d times for versions, want once for the one that was never seen", n, n2)
+	}
+	now, broken = status(5, 4, 5), true
+	first, err := c.App(t.Context(), "/p", 0)
+	wants(routed(first, err), "9.0.0.4:85 9.0.0.5:85") // all that is known
+	broken = false
+	wants(routed(c.App(t.Context(), "/p", first.Digest)), "9.0.0.4:84 9.0.0.5:85")
 }
 
 // TestPodsAreReadSingly: what moves with each reading is no news, all else is; a pod
