@@ -85,7 +85,7 @@ type portMapping struct {
 	ServicePort   int               `json:"servicePort"`
 	Protocol      string            `json:"protocol"`
 	Name          string            `json:"name,omitempty"`
-	Labels        map[string]string `json:"labels"`
+	Labels        map[string]string `json:"labels,omitzero"`
 	NetworkNames  []string          `json:"networkNames,omitempty"`
 }
 
@@ -109,7 +109,7 @@ type discoveryPort struct {
 	Number   int               `json:"number"`
 	Name     string            `json:"name"`
 	Protocol string            `json:"protocol"`
-	Labels   map[string]string `json:"labels"`
+	Labels   map[string]string `json:"labels,omitzero"`
 }
 
 type upgradeStrategy struct {

@@ -141,7 +141,8 @@ func (c *Cluster) Leader() int {
 
 // ChangeLeader makes the leader give up: streams end, its process exits and comes
 // back after Options.RestartDelay, and another master (with one master, itself) is
-// elected. It returns when the process has exited.
+// elected. It returns when the process has exited. In generations up to 1.1 the
+// process stays.
 func (c *Cluster) ChangeLeader() error {
 	leader := c.Leader()
 	if leader < 0 {
@@ -151,6 +152,15 @@ func (c *Cluster) ChangeLeader() error {
 }
 
 func (c *Cluster) changeLeader(leader int) error {
+	if c.features.leaderStays {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.leader == leader {
+			c.abdicate()
+			c.callElection(leader)
+		}
+		return nil
+	}
 	if err := c.StopMaster(leader); err != nil {
 		return err
 	}

@@ -39,19 +39,19 @@ type action struct {
 }
 
 // show returns the step as documents show it.
-func (s step) show(features) stepJSON {
+func (s step) show(f features) stepJSON {
 	out := stepJSON{Actions: []actionJSON{}}
 	for _, a := range s {
-		out.Actions = append(out.Actions, a.show())
+		out.Actions = append(out.Actions, a.show(f))
 	}
 	return out
 }
 
 // plan returns the plan as events show it.
-func (d *deployment) plan(original, target json.RawMessage) planJSON {
+func (d *deployment) plan(f features, original, target json.RawMessage) planJSON {
 	p := planJSON{ID: d.id, Original: original, Target: target, Version: d.version, Steps: []stepJSON{}}
 	for _, s := range d.steps {
-		p.Steps = append(p.Steps, s.show(features{}))
+		p.Steps = append(p.Steps, s.show(f))
 	}
 	return p
 }
@@ -114,7 +114,7 @@ func (c *Cluster) close(d *deployment) {
 func (c *Cluster) cancelDeployment(d *deployment) {
 	c.close(d)
 	members := []member{}
-	if !c.features.legacyJSON {
+	if c.features.failureReason {
 		members = append(members, member{"reason", "The deployment was cancelled"})
 	}
 	c.publishDeployment("deployment_failed", d, members...)

@@ -16,8 +16,8 @@
 // by a client of Marathon, and by the methods of [Cluster], as by somebody who
 // causes trouble: tasks that die or fail, leaders that change, masters that hang.
 //
-// What is simulated follows Marathon's own source, manual and changelog; two
-// generations exist, see [Generation]. The README beside this file lists what is
+// What is simulated follows Marathon's own source, manual and changelog, from 0.11
+// to 1.11: see [Generation]. The README beside this file lists what is
 // simulated and what is not. The package shares no type with mlb's client of
 // Marathon: they are to make different mistakes.
 package marathonsim

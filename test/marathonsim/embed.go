@@ -53,7 +53,7 @@ func (c *Cluster) showApp(b *bytes.Buffer, a *appState, e embeds) {
 		b.WriteString(`{"id":"` + a.deployment.id + `"}`)
 	}
 	b.WriteByte(']')
-	if e.readiness {
+	if e.readiness && c.features.readiness {
 		b.WriteString(`,"readinessCheckResults":[]`)
 	}
 	if e.tasks {

@@ -79,13 +79,13 @@ func (c *Cluster) publishDeployment(kind string, d *deployment, members ...membe
 		return
 	}
 	now := time.Now()
-	light := append([]member{{"plan", d.plan(nil, nil)}}, members...)
+	light := append([]member{{"plan", d.plan(c.features, nil, nil)}}, members...)
 	if kind == "deployment_success" || kind == "deployment_failed" {
 		light = append([]member{{"id", d.id}}, light...)
 	}
 	e := newEvent(kind, now, light...)
 	if d.original != nil {
-		heavy := append([]member{{"plan", d.plan(d.original, d.target)}}, members...)
+		heavy := append([]member{{"plan", d.plan(c.features, d.original, d.target)}}, members...)
 		if kind == "deployment_success" || kind == "deployment_failed" {
 			heavy = append([]member{{"id", d.id}}, heavy...)
 		}
@@ -109,7 +109,8 @@ type stepJSON struct {
 }
 
 type actionJSON struct {
-	Action    string           `json:"action"`
+	Action    string           `json:"action,omitempty"`
+	Type      string           `json:"type,omitempty"` // in old generations, instead of action
 	App       string           `json:"app,omitempty"`
 	Pod       string           `json:"pod,omitempty"`
 	Readiness *json.RawMessage `json:"readinessCheckResults,omitempty"`

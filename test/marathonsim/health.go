@@ -225,7 +225,7 @@ func (c *Cluster) note(t *task, index int, h healthCheck, failure error) {
 		result.failures++
 		result.lastFailure = now
 		result.cause = failure.Error()
-		id := member{"instanceId", t.instance}
+		id := c.nameOf(t)
 		if c.features.failedTaskID {
 			id.name = "taskId"
 		}
@@ -234,20 +234,21 @@ func (c *Cluster) note(t *task, index int, h healthCheck, failure error) {
 		}
 	}
 	if alive := result.alive(); alive != before {
-		if h.onAgent() {
+		if h.onAgent() && c.features.instances {
 			c.statusUpdate(t, "")
 		}
 		if t.def.Pod == nil {
-			c.publish("health_status_changed_event", member{"appId", t.app.id}, member{"instanceId", t.instance},
+			c.publish("health_status_changed_event", member{"appId", t.app.id}, c.nameOf(t),
 				member{"version", t.def.Version}, member{"alive", alive})
+		}
+		if c.features.perCheckHealth {
+			c.instanceHealthChanged(t, alive)
 		}
 	}
 	c.aggregate(t)
 	if failure != nil && h.MaxFailures > 0 && result.failures >= h.MaxFailures {
 		if t.def.Pod == nil { // it is Mesos that ends a pod's container
-			c.publish("unhealthy_instance_kill_event", member{"appId", t.app.id}, member{"taskId", t.id},
-				member{"instanceId", t.instance}, member{"version", t.def.Version}, member{"reason", result.cause},
-				member{"host", t.agent.Name}, member{"slaveId", t.agent.id})
+			c.unhealthyKill(t, result.cause)
 		}
 		c.kill(t)
 	}
@@ -269,8 +270,9 @@ func (c *Cluster) aggregate(t *task) {
 		return
 	}
 	t.healthy = &healthy
-	c.publish("instance_health_changed_event", member{"instanceId", t.instance}, member{"runSpecId", t.app.id},
-		member{"healthy", healthy}, member{"runSpecVersion", t.def.Version})
+	if !c.features.perCheckHealth {
+		c.instanceHealthChanged(t, healthy)
+	}
 }
 
 // forgetResults drops what only the leader's memory holds. The cluster's lock is

@@ -113,10 +113,13 @@ func (h healthCheck) show(f features) healthCheckJSON {
 	if h.Command != "" {
 		out.Command = &commandJSON{Value: h.Command}
 	}
-	if h.Protocol == "HTTP" || h.Protocol == "HTTPS" {
+	if h.Protocol == "HTTP" || h.Protocol == "HTTPS" || f.fullChecks {
 		out.Ignore1xx = &h.Ignore1xx
 	}
-	if !f.legacyJSON {
+	if f.fullChecks {
+		out.Path = cmp.Or(h.Path, "/")
+	}
+	if f.ipProtocol {
 		out.IPProtocol = h.IPProtocol
 	}
 	if !f.legacyJSON || h.onAgent() {

@@ -33,7 +33,7 @@ type mappingIn struct {
 }
 
 // parseContainer reads "container" and, from its old form, the networks.
-func parseContainer(d *definition, in fields, _ features) error {
+func parseContainer(d *definition, in fields, f features) error {
 	if _, named := in["container"]; !named {
 		return nil
 	}
@@ -59,7 +59,7 @@ func parseContainer(d *definition, in fields, _ features) error {
 		if c.Docker.Mappings != nil {
 			mappings = c.Docker.Mappings
 		}
-		if err := legacyNetwork(d, c.Docker.Network); err != nil {
+		if err := legacyNetwork(d, c.Docker.Network, f); err != nil {
 			return err
 		}
 	}
@@ -84,14 +84,15 @@ func parseContainer(d *definition, in fields, _ features) error {
 }
 
 // legacyNetwork turns the network of a docker container into a network.
-func legacyNetwork(d *definition, name string) error {
-	switch strings.ToUpper(name) {
-	case "":
-	case "HOST", "NONE":
+func legacyNetwork(d *definition, name string, f features) error {
+	name = strings.ToUpper(name)
+	switch {
+	case name == "":
+	case name == "HOST", name == "NONE":
 		d.Networks = []network{{Mode: modeHost}}
-	case "BRIDGE":
+	case name == "BRIDGE":
 		d.Networks = []network{{Mode: modeBridge}}
-	case "USER":
+	case name == "USER" && f.userNetwork:
 		d.Networks = []network{{Mode: modeContainer}}
 	default:
 		return invalid("/container/docker/network", fmt.Sprintf("%q is not a network", name))

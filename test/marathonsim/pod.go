@@ -277,13 +277,16 @@ func (c *Cluster) podStatusUpdate(t *task, message string) {
 }
 
 // show returns an action as documents show it.
-func (a action) show() actionJSON {
+func (a action) show(f features) actionJSON {
 	def := a.def
 	if def == nil {
 		def = a.app.def
 	}
 	if def != nil && def.Pod != nil {
 		return actionJSON{Action: strings.Replace(a.kind, "Application", "Pod", 1), Pod: a.app.id}
+	}
+	if f.actionType {
+		return actionJSON{Type: a.kind, App: a.app.id}
 	}
 	return actionJSON{Action: a.kind, App: a.app.id}
 }

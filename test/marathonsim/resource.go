@@ -185,8 +185,8 @@ type deploymentJSON struct {
 	ID           string       `json:"id"`
 	Version      string       `json:"version"`
 	AffectedApps []string     `json:"affectedApps"`
-	AffectedPods []string     `json:"affectedPods"`
-	Steps        []stepJSON   `json:"steps"`
+	AffectedPods []string     `json:"affectedPods,omitzero"`
+	Steps        []any        `json:"steps"`
 	Current      []actionJSON `json:"currentActions"`
 	CurrentStep  int          `json:"currentStep"`
 	TotalSteps   int          `json:"totalSteps"`
@@ -196,11 +196,12 @@ type deploymentJSON struct {
 func (c *Cluster) showDeployments() []byte {
 	out := []deploymentJSON{}
 	none := json.RawMessage("[]")
+	f := c.features
+	f.actionType = false // that is in events only
 	for _, d := range c.deployments {
-		plan := d.plan(nil, nil)
 		j := deploymentJSON{
-			ID: d.id, Version: d.version, AffectedPods: []string{}, Steps: plan.Steps,
-			Current: d.steps[d.step].show(c.features).Actions, CurrentStep: d.step + 1, TotalSteps: len(d.steps),
+			ID: d.id, Version: d.version, Current: d.steps[d.step].show(f).Actions,
+			CurrentStep: d.step + 1, TotalSteps: len(d.steps),
 		}
 		for _, a := range d.apps {
 			if def := cmp.Or(a.def, a.launch); def != nil && def.Pod != nil {
@@ -209,8 +210,20 @@ func (c *Cluster) showDeployments() []byte {
 			}
 			j.AffectedApps = append(j.AffectedApps, a.id)
 		}
+		if f.instances {
+			j.AffectedPods = []string{}
+		}
+		for _, s := range d.steps {
+			if f.plainSteps {
+				j.Steps = append(j.Steps, s.show(f).Actions)
+			} else {
+				j.Steps = append(j.Steps, s.show(f))
+			}
+		}
 		for i := range j.Current {
-			j.Current[i].Readiness = &none
+			if f.readiness {
+				j.Current[i].Readiness = &none
+			}
 		}
 		out = append(out, j)
 	}

@@ -218,7 +218,7 @@ func (c *Cluster) listGroupApps(q *request, group string) (answer, error) {
 	c.mu.Lock()
 	known := group == "" || c.groups[group] != nil
 	c.mu.Unlock()
-	if !known {
+	if !known && c.features.unknownGroupAs404 {
 		return answer{}, problem(http.StatusNotFound, "Group '%s' does not exist", group)
 	}
 	e := parseEmbeds(q.URL.Query())

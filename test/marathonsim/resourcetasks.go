@@ -19,8 +19,12 @@ func (a *appState) versionNames() []string {
 
 // listTasks answers /v2/tasks, as JSON or as text.
 func (c *Cluster) listTasks(q *request) (answer, error) {
-	if accept := q.Header.Get("Accept"); strings.Contains(accept, "text/plain") ||
-		c.features.legacyJSON && !strings.Contains(accept, "json") && !strings.Contains(accept, "application/*") {
+	accept := q.Header.Get("Accept")
+	text := strings.Contains(accept, "text/plain")
+	switch json := strings.Contains(accept, "json") || strings.Contains(accept, "application/*"); {
+	case text && !json && !c.features.textTasks:
+		return answer{}, page(http.StatusNotAcceptable, "Not Acceptable")
+	case c.features.textTasks && (text || c.features.textByDefault && !json):
 		return c.textTasks(), nil
 	}
 	query := q.URL.Query()

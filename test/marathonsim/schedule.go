@@ -80,42 +80,6 @@ func (c *Cluster) setState(t *task, state, message string) {
 	c.instanceChanged(t, condition(state))
 }
 
-// condition returns the condition of an instance in a task state: TASK_RUNNING is
-// Running.
-func condition(state string) string {
-	return string(state[5]) + lower(state[6:])
-}
-
-func lower(s string) string {
-	b := []byte(s)
-	for i := range b {
-		b[i] |= 0x20
-	}
-	return string(b)
-}
-
-func (c *Cluster) statusUpdate(t *task, message string) {
-	if t.def.Pod != nil {
-		c.podStatusUpdate(t, message)
-		return
-	}
-	ips := t.addresses()
-	c.publish("status_update_event",
-		member{"slaveId", t.agent.id}, member{"taskId", t.id}, member{"taskStatus", t.state}, member{"message", message},
-		member{"appId", t.app.id}, member{"host", t.agent.Name}, member{"ipAddresses", notNil(ips)},
-		member{"ports", t.ports}, member{"version", t.def.Version})
-}
-
-func (c *Cluster) instanceChanged(t *task, condition string) {
-	var agent, host *string
-	if t.agent != nil {
-		agent, host = &t.agent.id, &t.agent.Name
-	}
-	c.publish("instance_changed_event",
-		member{"instanceId", t.instance}, member{"condition", condition}, member{"runSpecId", t.app.id},
-		member{"agentId", agent}, member{"host", host}, member{"runSpecVersion", t.def.Version})
-}
-
 // end notes that a task has ended and gives back what it had.
 func (c *Cluster) end(t *task, state, message string) {
 	close(t.gone)
@@ -126,8 +90,7 @@ func (c *Cluster) end(t *task, state, message string) {
 		if t.agent != nil {
 			c.leave(t, t.agent)
 			if t.expunged {
-				c.publish("unknown_instance_terminated_event", member{"instanceId", t.instance},
-					member{"runSpecId", t.app.id}, member{"condition", condition(state)})
+				c.unknownTerminated(t, state)
 				return
 			}
 			c.setState(t, state, message)

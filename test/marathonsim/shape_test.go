@@ -19,7 +19,7 @@ import (
 // The parts of a definition that a user posts; the rest is Marathon's.
 var posted = []string{ //nolint:gochecknoglobals // a constant
 	"id", "cmd", "env", "instances", "cpus", "mem", "disk", "container", "healthChecks", "labels", "dependencies",
-	"portDefinitions", "requirePorts", "networks", "ipAddress", "uris",
+	"portDefinitions", "ports", "requirePorts", "networks", "ipAddress", "uris",
 }
 
 // TestAppsHaveTheShapeOfTheGeneration posts the definitions of recorded answers
@@ -27,17 +27,23 @@ var posted = []string{ //nolint:gochecknoglobals // a constant
 // definition, and of tasks which keys there are, which are null and of what type.
 func TestAppsHaveTheShapeOfTheGeneration(t *testing.T) {
 	t.Parallel()
+	answers := map[marathonsim.Generation]int{}
 	files, err := filepath.Glob("testdata/apps/v*.json")
-	if err != nil || len(files) < 10 {
-		t.Fatal(files, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		answers[generationOf(file)]++
+	}
+	for _, generation := range marathonsim.Generations() {
+		if answers[generation] < 4 {
+			t.Errorf("%s has %d recorded answers", generation, answers[generation])
+		}
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			generation := marathonsim.V1_9
-			if strings.HasPrefix(filepath.Base(file), "v1.4") {
-				generation = marathonsim.V1_4
-			}
+			generation := generationOf(file)
 			c := simtest.Start(t, marathonsim.Options{Generation: generation, Unserved: true, Speed: 3000})
 			want := readApps(t, file)
 			for _, app := range want {
@@ -47,7 +53,7 @@ func TestAppsHaveTheShapeOfTheGeneration(t *testing.T) {
 						document[name] = v
 					}
 				}
-				fitForPosting(document, generation)
+				fitForPosting(document)
 				simtest.Deploy(t, c, string(encode(t, document)))
 			}
 			for _, app := range want {
@@ -66,15 +72,33 @@ func TestAppsHaveTheShapeOfTheGeneration(t *testing.T) {
 }
 
 // fitForPosting removes what an answer holds twice, in an old and a new form.
-func fitForPosting(document map[string]any, generation marathonsim.Generation) {
-	container, ok := document["container"].(map[string]any)
-	if generation != marathonsim.V1_4 || !ok {
-		return
-	}
+func fitForPosting(document map[string]any) {
+	container, _ := document["container"].(map[string]any)
 	docker, _ := container["docker"].(map[string]any)
 	if network, _ := docker["network"].(string); network != "HOST" && network != "" {
 		delete(document, "portDefinitions")
 	}
+}
+
+// generationOf reads the generation from the name of a recorded answer, such as
+// v1.9-host.json.
+func generationOf(file string) marathonsim.Generation {
+	name, _, _ := strings.Cut(filepath.Base(file), "-")
+	return marathonsim.Generation(strings.TrimPrefix(name, "v"))
+}
+
+// recorded returns the generations of which there is a recorded answer.
+func recorded(t *testing.T, pattern string) []marathonsim.Generation {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %v, %v", pattern, files, err)
+	}
+	var out []marathonsim.Generation
+	for _, file := range files {
+		out = append(out, generationOf(file))
+	}
+	return out
 }
 
 // compareApp compares definitions by value, but for times, and the rest by shape.
@@ -180,7 +204,7 @@ func mustEncode(v any) []byte {
 // they are, two apps with service port 10000, the database first.
 func TestSeedGroupsAreAcceptedVerbatim(t *testing.T) {
 	t.Parallel()
-	for _, generation := range []marathonsim.Generation{marathonsim.V1_4, marathonsim.V1_9} {
+	for _, generation := range recorded(t, "testdata/seeds/v*-groups.json") {
 		t.Run(string(generation), func(t *testing.T) {
 			t.Parallel()
 			c := simtest.Start(t, marathonsim.Options{Generation: generation, Unserved: true, Speed: 3000, LaunchDelay: -1})
@@ -236,7 +260,7 @@ func shapeOf(t *testing.T, document string) any {
 // TestTasksListCarriesServicePorts compares /v2/tasks, the only place with them.
 func TestTasksListCarriesServicePorts(t *testing.T) {
 	t.Parallel()
-	for _, generation := range []marathonsim.Generation{marathonsim.V1_4, marathonsim.V1_9} {
+	for _, generation := range recorded(t, "testdata/v*-tasks.json") {
 		t.Run(string(generation), func(t *testing.T) {
 			t.Parallel()
 			c := simtest.Start(t, marathonsim.Options{Generation: generation, Unserved: true, Speed: 3000})

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // encode returns v as JSON on one line, without escapes for HTML.
@@ -121,7 +122,8 @@ func showGenerated(d *definition, f features) generatedApp {
 	return out
 }
 
-// legacyApp is an app of 1.4: what is absent is null or empty.
+// legacyApp is an app of up to 1.4: what is absent is null or empty. What a
+// generation does not know is left out.
 type legacyApp struct {
 	ID            string                     `json:"id"`
 	Cmd           *string                    `json:"cmd"`
@@ -132,32 +134,32 @@ type legacyApp struct {
 	CPUs          double                     `json:"cpus"`
 	Mem           double                     `json:"mem"`
 	Disk          double                     `json:"disk"`
-	GPUs          int                        `json:"gpus"`
+	GPUs          *int                       `json:"gpus,omitempty"`
 	Executor      string                     `json:"executor"`
 	Constraints   json.RawMessage            `json:"constraints"`
 	URIs          []string                   `json:"uris"`
-	Fetch         []artifact                 `json:"fetch"`
+	Fetch         []artifact                 `json:"fetch,omitzero"`
 	StoreURLs     []string                   `json:"storeUrls"`
-	Ports         *[]int                     `json:"ports,omitempty"`
-	Definitions   *[]portDefinition          `json:"portDefinitions,omitempty"`
+	Ports         []int                      `json:"ports,omitzero"`
+	Definitions   []portDefinition           `json:"portDefinitions,omitzero"`
 	RequirePorts  *bool                      `json:"requirePorts,omitempty"`
 	Backoff       float64                    `json:"backoffSeconds"`
 	BackoffFactor float64                    `json:"backoffFactor"`
 	MaxDelay      int                        `json:"maxLaunchDelaySeconds"`
 	Container     *legacyContainer           `json:"container"`
 	HealthChecks  []healthCheckJSON          `json:"healthChecks"`
-	Readiness     json.RawMessage            `json:"readinessChecks"`
+	Readiness     json.RawMessage            `json:"readinessChecks,omitempty"`
 	Dependencies  []string                   `json:"dependencies"`
 	Upgrade       upgradeStrategy            `json:"upgradeStrategy"`
 	Labels        map[string]string          `json:"labels"`
 	ResourceRoles json.RawMessage            `json:"acceptedResourceRoles,omitempty"`
-	IPAddress     *ipAddress                 `json:"ipAddress"`
+	IPAddress     json.RawMessage            `json:"ipAddress,omitempty"`
 	Version       string                     `json:"version"`
-	Residency     json.RawMessage            `json:"residency"`
-	Secrets       json.RawMessage            `json:"secrets"`
-	KillGrace     *double                    `json:"taskKillGracePeriodSeconds"`
-	Unreachable   json.RawMessage            `json:"unreachableStrategy"`
-	KillSelection string                     `json:"killSelection"`
+	Residency     json.RawMessage            `json:"residency,omitempty"`
+	Secrets       json.RawMessage            `json:"secrets,omitempty"`
+	KillGrace     json.RawMessage            `json:"taskKillGracePeriodSeconds,omitempty"`
+	Unreachable   json.RawMessage            `json:"unreachableStrategy,omitempty"`
+	KillSelection string                     `json:"killSelection,omitempty"`
 	VersionInfo   versionInfo                `json:"versionInfo"`
 }
 
@@ -179,12 +181,10 @@ type legacyDocker struct {
 func showLegacy(d *definition, f features) legacyApp {
 	out := legacyApp{
 		ID: d.ID, Cmd: d.Cmd, Args: d.Args, User: d.User, Env: d.Env, Instances: d.Instances, CPUs: d.CPUs, Mem: d.Mem,
-		Disk: d.Disk, GPUs: d.GPUs, Executor: d.Executor, Constraints: orEmpty(d.Constraints, "[]"), URIs: []string{},
-		Fetch: notNil(d.Fetch), StoreURLs: []string{}, Backoff: d.Backoff,
-		BackoffFactor: d.BackoffFactor, MaxDelay: d.MaxDelay, HealthChecks: []healthCheckJSON{},
-		Readiness: orEmpty(d.Readiness, "[]"), Dependencies: notNil(d.Dependencies), Upgrade: d.Upgrade, Labels: d.Labels,
-		ResourceRoles: some(d.ResourceRoles), Version: d.Version, Residency: d.Residency, Secrets: orEmpty(d.Secrets, "{}"),
-		KillGrace: d.KillGrace, Unreachable: d.Unreachable, KillSelection: d.KillSelection,
+		Disk: d.Disk, Executor: d.Executor, Constraints: orEmpty(d.Constraints, "[]"), URIs: []string{},
+		StoreURLs: []string{}, Backoff: d.Backoff, BackoffFactor: d.BackoffFactor, MaxDelay: d.MaxDelay,
+		Container: showLegacyContainer(d, f), HealthChecks: []healthCheckJSON{}, Dependencies: notNil(d.Dependencies),
+		Upgrade: d.Upgrade, Labels: d.Labels, ResourceRoles: some(d.ResourceRoles), Version: d.Version,
 		VersionInfo: versionInfo{d.LastScaling, d.ConfigChange},
 	}
 	if out.Env == nil {
@@ -196,38 +196,84 @@ func showLegacy(d *definition, f features) legacyApp {
 	for _, h := range d.HealthChecks {
 		out.HealthChecks = append(out.HealthChecks, h.show(f))
 	}
-	if d.mode() == modeContainer {
-		out.IPAddress = showIPAddress(d)
-	} else {
-		ports, definitions := d.servicePorts(), notNil(d.Ports)
-		if d.mode() == modeBridge { // padded: the number of ports is right, nothing else
-			definitions = []portDefinition{}
-			for _, p := range ports {
-				definitions = append(definitions, portDefinition{Port: p, Protocol: "tcp", Labels: map[string]string{}})
-			}
-		}
-		out.Ports, out.Definitions, out.RequirePorts = &ports, &definitions, &d.RequirePorts
+	if d.mode() != modeContainer || !f.instances {
+		out.Ports, out.RequirePorts = d.servicePorts(), &d.RequirePorts
 	}
-	if c := d.Container; c != nil {
-		out.Container = &legacyContainer{Type: c.Type, Volumes: volumes(c)}
-		if c.Docker != nil {
-			name := map[string]string{modeHost: "HOST", modeBridge: "BRIDGE", modeContainer: "USER"}[d.mode()]
-			out.Container.Docker = &legacyDocker{
-				Image: c.Docker.Image, Network: &name, Mappings: notNil(c.Mappings),
-				Privileged: c.Docker.Privileged, Parameters: notNil(c.Docker.Parameters), ForcePull: c.Docker.ForcePull,
-			}
+	if f.namedPorts {
+		out.Fetch, out.Readiness, out.Residency = notNil(d.Fetch), orEmpty(d.Readiness, "[]"), orEmpty(d.Residency, "null")
+		out.Definitions = padded(d, out.Ports)
+	}
+	if f.addresses {
+		out.IPAddress = showIPAddress(d, f)
+	}
+	if f.gpus {
+		out.GPUs, out.Secrets, out.KillGrace = &d.GPUs, orEmpty(d.Secrets, "{}"), encode(d.KillGrace)
+	}
+	if f.instances {
+		out.Unreachable, out.KillSelection = d.Unreachable, d.KillSelection
+	} else {
+		out.ResourceRoles = orEmpty(out.ResourceRoles, "null")
+	}
+	return out
+}
+
+// padded returns the port definitions beside the service ports: those of the host
+// network, otherwise as many as there are ports, right in nothing but the port.
+func padded(d *definition, ports []int) []portDefinition {
+	if d.mode() == modeHost || ports == nil {
+		return d.Ports
+	}
+	definitions := []portDefinition{}
+	for _, p := range ports {
+		definitions = append(definitions, portDefinition{Port: p, Protocol: "tcp", Labels: map[string]string{}})
+	}
+	return definitions
+}
+
+func showLegacyContainer(d *definition, f features) *legacyContainer {
+	c := d.Container
+	if c == nil {
+		return nil
+	}
+	out := &legacyContainer{Type: c.Type, Volumes: volumes(c)}
+	if c.Docker == nil {
+		return out
+	}
+	name := map[string]string{modeHost: "HOST", modeBridge: "BRIDGE", modeContainer: "USER"}[d.mode()]
+	out.Docker = &legacyDocker{
+		Image: c.Docker.Image, Network: &name, Mappings: slices.Clone(c.Mappings),
+		Privileged: c.Docker.Privileged, Parameters: notNil(c.Docker.Parameters), ForcePull: c.Docker.ForcePull,
+	}
+	if f.instances {
+		out.Docker.Mappings = notNil(c.Mappings)
+	}
+	if !f.namedPorts {
+		for i := range out.Docker.Mappings {
+			out.Docker.Mappings[i].Name, out.Docker.Mappings[i].Labels = "", nil
 		}
 	}
 	return out
 }
 
-func showIPAddress(d *definition) *ipAddress {
-	if d.IPAddress != nil {
-		return d.IPAddress
+// showIPAddress writes ipAddress, or null for an app without one.
+func showIPAddress(d *definition, f features) json.RawMessage {
+	if d.mode() != modeContainer {
+		return json.RawMessage("null")
 	}
-	ip := &ipAddress{Groups: []string{}, Labels: map[string]string{}, NetworkName: d.Networks[0].Name}
+	ip := ipAddress{Groups: []string{}, Labels: map[string]string{}, NetworkName: d.Networks[0].Name}
 	ip.Discovery.Ports = []discoveryPort{}
-	return ip
+	if d.IPAddress != nil {
+		ip = *d.IPAddress
+		ip.Discovery.Ports = slices.Clone(ip.Discovery.Ports)
+	}
+	for i := range ip.Discovery.Ports {
+		if p := &ip.Discovery.Ports[i]; !f.namedPorts {
+			p.Labels = nil
+		} else if p.Labels == nil {
+			p.Labels = map[string]string{}
+		}
+	}
+	return encode(ip)
 }
 
 func volumes(c *container) json.RawMessage {

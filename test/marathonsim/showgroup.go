@@ -122,7 +122,7 @@ func (c *Cluster) writeGroup(b *bytes.Buffer, t tree, g *group, e groupEmbeds) {
 	b.Write(encode(notNil(g.dependencies)))
 	b.WriteString(`,"version":`)
 	b.Write(encode(g.version))
-	if e.pods {
+	if e.pods && c.features.instances {
 		b.WriteString(`,"pods":`)
 		b.Write(c.showPods(t.pods[g.id]))
 	}

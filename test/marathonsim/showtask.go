@@ -20,7 +20,7 @@ func (t *task) addresses() []ipJSON {
 	return out
 }
 
-// generatedTask is a task of 1.8 and later.
+// generatedTask is a task of 1.6 and later.
 type generatedTask struct {
 	ID           string                `json:"id"`
 	SlaveID      string                `json:"slaveId"`
@@ -50,30 +50,32 @@ type generatedResultJSON struct {
 	InstanceID   string `json:"instanceId"`
 }
 
-// legacyTask is a task of 1.4.
+// legacyTask is a task of up to 1.5.
 type legacyTask struct {
-	ID           string             `json:"id"`
-	SlaveID      string             `json:"slaveId"`
-	Host         string             `json:"host"`
-	State        string             `json:"state"`
-	StartedAt    **string           `json:"startedAt,omitempty"` // absent or null
-	StagedAt     string             `json:"stagedAt,omitempty"`
-	Ports        *[]int             `json:"ports,omitempty"`
-	Version      string             `json:"version,omitempty"`
-	IPAddresses  []ipJSON           `json:"ipAddresses,omitempty"`
-	AppID        string             `json:"appId"`
-	Results      []legacyResultJSON `json:"healthCheckResults,omitempty"`
-	ServicePorts []int              `json:"servicePorts,omitempty"`
+	ID           string   `json:"id"`
+	SlaveID      string   `json:"slaveId"`
+	Host         string   `json:"host"`
+	State        string   `json:"state,omitempty"`
+	StartedAt    **string `json:"startedAt,omitempty"` // absent or null
+	StagedAt     string   `json:"stagedAt,omitempty"`
+	Ports        []int    `json:"ports,omitzero"`
+	Version      string   `json:"version,omitempty"`
+	IPAddresses  []ipJSON `json:"ipAddresses,omitempty"`
+	AppID        string   `json:"appId"`
+	Results      []any    `json:"healthCheckResults,omitempty"`
+	ServicePorts []int    `json:"servicePorts,omitempty"`
 }
 
+// legacyResultJSON is a health result of up to 1.4.
 type legacyResultJSON struct {
-	Alive        bool    `json:"alive"`
-	Failures     int     `json:"consecutiveFailures"`
-	FirstSuccess *string `json:"firstSuccess"`
-	LastFailure  *string `json:"lastFailure"`
-	LastSuccess  *string `json:"lastSuccess"`
-	Cause        *string `json:"lastFailureCause"`
-	InstanceID   string  `json:"instanceId"`
+	Alive        bool     `json:"alive"`
+	Failures     int      `json:"consecutiveFailures"`
+	FirstSuccess *string  `json:"firstSuccess"`
+	LastFailure  *string  `json:"lastFailure"`
+	LastSuccess  *string  `json:"lastSuccess"`
+	Cause        **string `json:"lastFailureCause,omitempty"` // absent or null
+	TaskID       string   `json:"taskId,omitempty"`
+	InstanceID   string   `json:"instanceId,omitempty"`
 }
 
 // show returns the task as the API shows it. servicePorts are those of /v2/tasks
@@ -84,8 +86,8 @@ func (t *task) show(f features, servicePorts []int) []byte {
 		return t.json
 	}
 	var b []byte
-	if f.legacyJSON {
-		b = encode(t.showLegacy(servicePorts))
+	if f.legacyTasks {
+		b = encode(t.showLegacy(f, servicePorts))
 	} else {
 		b = encode(t.showGenerated(f, servicePorts))
 	}
@@ -116,34 +118,60 @@ func (t *task) showGenerated(f features, servicePorts []int) generatedTask {
 	out.StartedAt, out.StagedAt = dateOrEmpty(t.started), dateOrEmpty(t.staged)
 	for _, r := range t.results {
 		if r != nil {
-			out.Results = append(out.Results, generatedResultJSON{
-				Alive: r.alive(), Failures: r.failures, FirstSuccess: dateOrEmpty(r.firstSuccess),
-				LastFailure: dateOrEmpty(r.lastFailure), LastSuccess: dateOrEmpty(r.lastSuccess), Cause: r.cause,
-				InstanceID: t.instance,
-			})
+			out.Results = append(out.Results, r.showGenerated(t))
 		}
 	}
 	return out
 }
 
-func (t *task) showLegacy(servicePorts []int) legacyTask {
+func (h *healthResult) showGenerated(t *task) generatedResultJSON {
+	return generatedResultJSON{
+		Alive: h.alive(), Failures: h.failures, FirstSuccess: dateOrEmpty(h.firstSuccess),
+		LastFailure: dateOrEmpty(h.lastFailure), LastSuccess: dateOrEmpty(h.lastSuccess), Cause: h.cause,
+		InstanceID: t.instance,
+	}
+}
+
+func (t *task) showLegacy(f features, servicePorts []int) legacyTask {
 	out := legacyTask{
-		ID: t.id, SlaveID: t.agent.id, Host: t.agent.Name, State: t.state, IPAddresses: t.addresses(),
-		AppID: t.app.id, ServicePorts: servicePorts,
+		ID: t.id, SlaveID: t.agent.id, Host: t.agent.Name, AppID: t.app.id, ServicePorts: servicePorts,
+	}
+	if f.taskState {
+		out.State = t.state
+	}
+	if f.addresses {
+		out.IPAddresses = t.addresses()
 	}
 	if t.ended() {
 		return out
 	}
-	ports, started := notNil(t.ports), stringOrNull(dateOrEmpty(t.started))
-	out.Ports, out.StartedAt, out.StagedAt, out.Version = &ports, &started, dateOrEmpty(t.staged), t.def.Version
+	started := stringOrNull(dateOrEmpty(t.started))
+	out.Ports, out.StartedAt, out.StagedAt, out.Version = notNil(t.ports), &started, dateOrEmpty(t.staged), t.def.Version
 	for _, r := range t.results {
-		if r != nil {
-			out.Results = append(out.Results, legacyResultJSON{
-				Alive: r.alive(), Failures: r.failures, FirstSuccess: stringOrNull(dateOrEmpty(r.firstSuccess)),
-				LastFailure: stringOrNull(dateOrEmpty(r.lastFailure)), LastSuccess: stringOrNull(dateOrEmpty(r.lastSuccess)),
-				Cause: stringOrNull(r.cause), InstanceID: t.instance,
-			})
+		switch {
+		case r == nil:
+		case f.legacyJSON:
+			out.Results = append(out.Results, r.showLegacy(f, t))
+		default:
+			out.Results = append(out.Results, r.showGenerated(t))
 		}
+	}
+	return out
+}
+
+func (h *healthResult) showLegacy(f features, t *task) legacyResultJSON {
+	out := legacyResultJSON{
+		Alive: h.alive(), Failures: h.failures, FirstSuccess: stringOrNull(dateOrEmpty(h.firstSuccess)),
+		LastFailure: stringOrNull(dateOrEmpty(h.lastFailure)), LastSuccess: stringOrNull(dateOrEmpty(h.lastSuccess)),
+	}
+	if f.failureCause {
+		cause := stringOrNull(h.cause)
+		out.Cause = &cause
+	}
+	if f.instances {
+		out.InstanceID = t.instance
+	} else {
+		out.TaskID = t.id
 	}
 	return out
 }

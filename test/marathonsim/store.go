@@ -140,7 +140,7 @@ func (c *Cluster) checkIDs(change *changeSet) error {
 			}
 		}
 		last := d.ID[strings.LastIndexByte(d.ID, '/')+1:]
-		if !c.features.legacyJSON && slices.Contains([]string{"restart", "tasks", "versions"}, last) {
+		if c.features.reservedIDs && slices.Contains([]string{"restart", "tasks", "versions"}, last) {
 			return invalid("/id", "must not end with any of the following reserved keywords: restart, tasks, versions, ., ..")
 		}
 	}
@@ -153,6 +153,9 @@ func (c *Cluster) complete(change *changeSet, d *deployment) error {
 	for _, def := range change.set {
 		for _, p := range def.servicePorts() {
 			taken[p] = true
+		}
+		if err := c.checkMappings(def, change); err != nil {
+			return err
 		}
 	}
 	for i, def := range change.set {
@@ -174,6 +177,33 @@ func (c *Cluster) complete(change *changeSet, d *deployment) error {
 			def.ConfigChange, def.LastScaling = old.def.ConfigChange, old.def.LastScaling
 			if def.Instances != old.def.Instances {
 				def.LastScaling = d.version
+			}
+		}
+	}
+	return nil
+}
+
+// checkMappings refuses, in generations that do so, a mapping that asks for the
+// service port of another app's mapping. c.mu is held.
+func (c *Cluster) checkMappings(def *definition, change *changeSet) error {
+	if !c.features.uniqueMapping {
+		return nil
+	}
+	next := map[string]*definition{}
+	for _, a := range c.order {
+		next[a.id] = a.def
+	}
+	for _, other := range change.set {
+		next[other.ID] = other
+	}
+	for _, id := range change.remove {
+		delete(next, id)
+	}
+	delete(next, def.ID)
+	for _, m := range def.mappings() {
+		for id, other := range next {
+			if m.ServicePort != 0 && slices.ContainsFunc(other.mappings(), func(o portMapping) bool { return o.ServicePort == m.ServicePort }) {
+				return invalid("/container/docker/portMappings", fmt.Sprintf("Requested service port %d conflicts with a service port in app %s", m.ServicePort, id))
 			}
 		}
 	}

@@ -68,9 +68,12 @@ func (m *master) serveEvents(w http.ResponseWriter, r *http.Request) {
 	}
 	query := r.URL.Query()
 	s := &stream{
-		conn: conn, remote: remoteHost(r), types: query["event_type"], light: query.Get("plan-format") == "light",
+		conn: conn, remote: remoteHost(r), light: query.Get("plan-format") == "light" && c.features.lightPlans,
 		strict: c.features.closeSlow,
 		queue:  make(chan event, c.options.MaxOutstanding), closed: make(chan struct{}),
+	}
+	if c.features.eventFilter {
+		s.types = query["event_type"]
 	}
 	if err := m.writeHead(conn, w.Header()); err != nil {
 		return

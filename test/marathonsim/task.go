@@ -24,6 +24,7 @@ const (
 	stateFailed      = "TASK_FAILED"
 	stateFinished    = "TASK_FINISHED"
 	stateUnreachable = "TASK_UNREACHABLE"
+	stateLost        = "TASK_LOST"
 )
 
 // defaultGrace is Mesos' time between SIGTERM and SIGKILL.
@@ -144,7 +145,7 @@ func (c *Cluster) await(t *task, process launcher.Process, done <-chan struct{})
 		if c.ctx.Err() != nil {
 			process.Crash()
 		} else {
-			c.report(t, func() { c.setState(t, stateKilling, "") })
+			c.report(t, func() { c.announceKill(t) })
 			process.Stop(t.grace())
 		}
 		select {
@@ -155,10 +156,17 @@ func (c *Cluster) await(t *task, process launcher.Process, done <-chan struct{})
 		}
 		message = process.Exit().Message
 	} else if c.ctx.Err() == nil {
-		c.report(t, func() { c.setState(t, stateKilling, "") })
+		c.report(t, func() { c.announceKill(t) })
 		c.sleep(c.options.LaunchDelay)
 	}
 	c.end(t, stateKilled, message)
+}
+
+// announceKill shows that the task is being killed. c.mu is held.
+func (c *Cluster) announceKill(t *task) {
+	if c.features.killingState {
+		c.setState(t, stateKilling, "")
+	}
 }
 
 func (t *task) grace() time.Duration {
@@ -271,6 +279,9 @@ func (c *Cluster) placed(t *task, a *agentState, ports []int) {
 		c.instanceChanged(t, "Provisioned")
 	} else {
 		c.instanceChanged(t, "Created")
+	}
+	if c.features.launchUpdate {
+		c.statusUpdate(t, "")
 	}
 	c.changed()
 }
