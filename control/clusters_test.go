@@ -2,12 +2,14 @@ package control_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"mlb/control"
@@ -175,6 +177,54 @@ func TestSeveralClustersAtOnceEndInWhatEachSaidLast(t *testing.T) {
 		slices.Sort(got)
 		if !slices.Equal(got, want) {
 			rt.Errorf("backends %v, want %v", got, want)
+		}
+	})
+}
+
+// What clusters say one after the other has the effect of one that says it all.
+func TestSnapshotsOfClustersAreAsGoodAsOneOfAll(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		said := map[string]map[string]discovery.Service{"": {}, "east": {}}
+		for i, cluster := range []string{"", "east"} {
+			for j, id := range []string{"/a", "/b"} {
+				app := discovery.Qualify(cluster, id)
+				said[cluster][app] = hosted(service(app, 10001+2*i+j, 2), "www.example.com")
+			}
+		}
+		one, other := &kernel{refuses: "nonsense"}, &kernel{refuses: "nonsense"}
+		several, _ := newCounting(t, both(), one)
+		whole, _ := newCounting(t, control.Config{EmptyServiceTimeout: time.Hour}, other)
+		defer several.Close()
+		defer whole.Close()
+		pass := func(cluster string, some ...string) {
+			s := everyOne(said[cluster])
+			if len(some) > 0 {
+				s = about(s, some...)
+			}
+			s.Cluster = cluster
+			several.Pass(t.Context(), s)
+		}
+		pass("")
+		pass("east")
+		for range rapid.IntRange(1, 8).Draw(rt, "passes") {
+			everything := maps.Clone(said[""])
+			maps.Copy(everything, said["east"])
+			whole.Pass(t.Context(), everyOne(everything))
+			if diff := cmp.Diff(other.text(), one.text()); diff != "" {
+				rt.Fatalf("text (-whole +several):\n%s", diff)
+			}
+			if diff := cmp.Diff(whole.Problems(), several.Problems()); diff != "" {
+				rt.Fatalf("problems (-whole +several):\n%s", diff)
+			}
+			cluster := rapid.SampledFrom([]string{"", "east"}).Draw(rt, "cluster")
+			app := discovery.Qualify(cluster, rapid.SampledFrom([]string{"/a", "/b"}).Draw(rt, "app"))
+			said[cluster][app] = changedService(rt, said[cluster][app])
+			if rapid.Bool().Draw(rt, "all") {
+				pass(cluster)
+			} else {
+				pass(cluster, app)
+			}
 		}
 	})
 }
