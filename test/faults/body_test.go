@@ -63,7 +63,7 @@ func bodyRows() []row {
 			sum := crc32.ChecksumIEEE([]byte(a.body)) + 1
 			x.encoded(a, "gzip", p[:len(p)-8]+string([]byte{byte(sum), byte(sum >> 8), byte(sum >> 16), byte(sum >> 24)})+p[len(p)-4:])
 		},
-		"bodies that are said to be compressed are not":     func(x *exchange, a answer) { x.encoded(a, "gzip", a.body) },
+		"bodies that are said to be compressed are not":        func(x *exchange, a answer) { x.encoded(a, "gzip", a.body) },
 		"bodies are compressed in a way that nobody asked for": func(x *exchange, a answer) { x.encoded(a, "br", a.body) },
 		"bodies unpack to more than anything sensible": func(x *exchange, a answer) {
 			x.encoded(a, "gzip", packed(a.body[:len(a.body)-1]+strings.Repeat(" ", maxBody)+"}"))

@@ -438,4 +438,3 @@ func (x *exchange) trickle(text string, pause time.Duration) {
 	}
 	<-x.ctx.Done()
 }
-

@@ -1,6 +1,7 @@
 package faults_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -51,26 +52,34 @@ type rig struct {
 	names   *names
 	// stranger is a server that mlb was told nothing of, in rows that have one.
 	stranger *gate
-	host    string
-	client  *marathon.Client
-	watcher *marathon.Watcher
-	applier *watched
-	process *process.Process
-	end     func() error // ends mlb and its HAProxy
+	host     string
+	client   *marathon.Client
+	watcher  *marathon.Watcher
+	applier  *watched
+	process  *process.Process
+	end      func() error // ends mlb and its HAProxy
 }
 
 // newRig starts a cluster with the first apps, and mlb.
 func newRig(t *testing.T, r row) *rig {
 	t.Helper()
 	o := r.options
-	o.Speed, o.HealthInterval, o.HeartbeatInterval = 20, 50*time.Millisecond, heartbeatInterval
-	o.Masters = max(o.Masters, 1)
+	o.Speed, o.HeartbeatInterval, o.EphemeralPorts = 20, heartbeatInterval, true
+	o.HealthInterval = cmp.Or(o.HealthInterval, 50*time.Millisecond)
+	o.Agents = simtest.Agents(t, 3)
+	known := map[string]netip.Addr{}
+	for i := range o.Agents {
+		if r.named {
+			o.Agents[i].Name = fmt.Sprintf("agent-%d.example", i)
+			known[o.Agents[i].Name] = netip.MustParseAddr(o.Agents[i].Address)
+		}
+	}
 	cluster := simtest.Start(t, o)
 	for _, document := range first() {
-		simtest.Deploy(t, cluster, document)
+		insist(t, func() error { return cluster.Deploy(document) })
 	}
 	settled(t, cluster, firstTasks())
-	g := &rig{cluster: cluster, gates: newGates(t, cluster.Masters()), names: &names{}, host: haproxytest.Host(t)}
+	g := &rig{cluster: cluster, gates: newGates(t, cluster.Masters()), names: &names{known: known}, host: haproxytest.Host(t)}
 	g.start(t, r)
 	return g
 }
@@ -206,6 +215,20 @@ func (n *names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, er
 		return nil, fmt.Errorf("look up %s: server misbehaving", host)
 	}
 	return []netip.Addr{addr}, nil
+}
+
+// fail makes look-ups fail from now on, or succeed.
+func (n *names) fail(failing bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.failing, n.failed = failing, 0
+}
+
+// failures returns how many look-ups have failed since the last call of fail.
+func (n *names) failures() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.failed
 }
 
 // leaks returns what mlb has left of itself after its end: goroutines and connections.

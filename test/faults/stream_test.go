@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -177,4 +178,13 @@ func merged(frames []string) string {
 		out.WriteString(strings.TrimSuffix(data, "\r\n"))
 	}
 	return out.String() + "\r\n"
+}
+
+// once does something at the first event.
+func once(do func()) func(f *following, frame string) {
+	var first sync.Once
+	return func(f *following, frame string) {
+		first.Do(do)
+		f.write(frame)
+	}
 }
