@@ -35,9 +35,6 @@ func lives() []row {
 	}
 }
 
-// quiet is a life in which nothing happens beside the fault.
-func quiet(*testing.T, *rig) map[string]int { return firstTasks() }
-
 // loseAgent cuts off an agent with tasks. They are served until they are replaced, which
 // takes longer than the fault.
 func loseAgent(t *testing.T, g *rig) func() {

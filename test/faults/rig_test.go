@@ -185,7 +185,8 @@ func (g *rig) follow(t *testing.T, r row, c *control.Controller, log *zap.Logger
 	}
 	g.watcher = marathon.NewWatcher(marathon.WatcherConfig{
 		Resync: resync, MinRetry: 20 * time.Millisecond, MaxRetry: 100 * time.Millisecond, Ended: c.Ended,
-	}, g.client, stream, deriver, c.Pass, c.Failed, log, metrics)
+		ConfirmInterval: 200 * time.Millisecond,
+	}, g.client, stream, deriver, c.Pass, func(ctx context.Context, err error) { c.Failed(ctx, "", err) }, log, metrics)
 	return resolver
 }
 

@@ -1,33 +1,63 @@
 package faults_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"regexp"
-	"strings"
+	"slices"
+	"testing"
 )
 
 // sudden are answers that are good to look at and say that most of what is served is gone.
-// They come twice, and stop.
+// They come twice, and stop. No event says so.
 func sudden() []row {
-	twice := func(about func(path string) bool, answer func(x *exchange)) fault {
-		return fault{cut: true, about: about, answer: answer, times: 2}
+	lists := map[string]func(x *exchange){
+		"is empty":             body(`{"apps":[]}`),
+		"is another cluster's": body(`{"apps":[{"id":"/other","instances":1,"labels":{"HAPROXY_GROUP":"external"},"portDefinitions":[{"port":11000}],"tasks":[]}]}`),
+		"lacks most apps, as if they were hidden": bodies(func(body string) string { return hiding(body, "/web", "/api") }),
+		"has no task":             bodies(func(body string) string { return without(body, `"tasks":[]`) }),
+		"does not speak of tasks": bodies(func(body string) string { return without(body, `"none":[]`) }),
 	}
-	return []row{
-		{name: "the list is empty", begin: at(twice(list, body(`{"apps":[]}`)))},
-		{name: "the list is empty, and no app is found", begin: at(fault{cut: true, times: 4, about: apps, answer: func(x *exchange) {
+	rows := []row{{
+		name: "the list is empty, and no app is found",
+		begin: at(fault{cut: true, times: 4, about: apps, answer: func(x *exchange) {
 			if list(x.request.URL.Path) {
 				body(`{"apps":[]}`)(x)
 				return
 			}
 			says(http.StatusNotFound, "application/json", notFound)(x)
-		}})},
-		{name: "the list is that of another cluster", begin: at(twice(list, body(`{"apps":[{"id":"/other","instances":1,"labels":{"HAPROXY_GROUP":"external"},"portDefinitions":[{"port":11000}],"tasks":[]}]}`)))},
-		{name: "the list lacks most apps, as if they were hidden", begin: at(twice(list, bodies(func(body string) string {
-			return strings.NewReplacer(`"id":"/web"`, `"id":"/x"`, `"id":"/api"`, `"id":"/y"`, `"external"`, `"hidden"`).Replace(body)
-		})))},
-		{name: "the list has no task", begin: at(twice(list, bodies(func(body string) string { return without(body, `"tasks":[]`) })))},
-		{name: "the list does not speak of tasks", begin: at(twice(list, bodies(func(body string) string { return without(body, `"none":[]`) })))},
+		}}),
+	}}
+	for name, how := range lists {
+		rows = append(rows,
+			row{name: "the list " + name, life: quiet, begin: at(fault{cut: true, about: list, answer: how, times: 2})},
+			row{name: "the list " + name + ", after events about tasks that come", begin: at(fault{about: list, answer: how, times: 2})})
 	}
+	return rows
+}
+
+// quiet is a life in which nothing happens beside the fault.
+func quiet(*testing.T, *rig) map[string]int { return firstTasks() }
+
+// hiding takes apps out of a list.
+func hiding(body string, hidden ...string) string {
+	var all struct {
+		Apps []json.RawMessage `json:"apps"`
+	}
+	if err := json.Unmarshal([]byte(body), &all); err != nil {
+		return body
+	}
+	all.Apps = slices.DeleteFunc(all.Apps, func(app json.RawMessage) bool {
+		var a struct {
+			ID string `json:"id"`
+		}
+		return json.Unmarshal(app, &a) == nil && slices.Contains(hidden, a.ID)
+	})
+	shown, err := json.Marshal(all)
+	if err != nil {
+		return body
+	}
+	return string(shown)
 }
 
 // without puts something else in the place of the tasks of all apps.
