@@ -178,13 +178,27 @@ func (c *Client) App(ctx context.Context, id string, known uint64) (Answer, erro
 		}
 		app, err := DecodeApp(bytes.NewReader(text))
 		apps = []App{app}
-		return err
+		return cmp.Or(err, asked(id, app))
 	}})
 	if err != nil {
 		return Answer{}, fmt.Errorf("get app %s: %w", id, err)
 	}
 	answer.Apps, answer.Digest = apps, digest
 	return answer, nil
+}
+
+// asked returns an error for an app that is not what was asked for: another one, or one
+// without its tasks, which Marathon's answer about one app always has.
+func asked(id string, app App) error {
+	switch {
+	case app.Fault != "": // the list will say what becomes of it
+		return nil
+	case app.ID != id:
+		return fmt.Errorf("it is about %s", excerpt(app.ID))
+	case app.Tasks == nil:
+		return errors.New("it does not speak of tasks")
+	}
+	return nil
 }
 
 // question is what is asked of the masters.

@@ -262,13 +262,17 @@ func TestACancelledFetchReturnsAtOnce(t *testing.T) {
 func TestOneApp(t *testing.T) {
 	t.Parallel()
 	one := newMaster(t, paths(map[string]wire{
-		"/v2/apps/shop/cart": answers(http.StatusOK, jsonType, `{"app":{"id":"/shop/cart"}}`),
+		"/v2/apps/shop/cart": answers(http.StatusOK, jsonType, `{"app":{"id":"/shop/cart","tasks":[]}}`),
+		"/v2/apps/other":     answers(http.StatusOK, jsonType, `{"app":{"id":"/shop/cart","tasks":[]}}`),
+		"/v2/apps/short":     answers(http.StatusOK, jsonType, `{"app":{"id":"/short"}}`),
 		"/v2/apps/gone":      answers(http.StatusNotFound, jsonType, `{"message":"App '/gone' does not exist"}`),
 		"/v2/apps/sick":      answers(http.StatusInternalServerError, jsonType, `{}`),
 	}))
 	two := newMaster(t, paths(map[string]wire{
-		"/v2/apps/sick":  answers(http.StatusOK, jsonType, `{"app":{"id":"/sick"}}`),
-		"/v2/apps/proxy": answers(http.StatusOK, jsonType, `{"app":{"id":"/proxy"}}`),
+		"/v2/apps/other": answers(http.StatusOK, jsonType, `{"app":{"id":"/other","tasks":[]}}`),
+		"/v2/apps/short": answers(http.StatusOK, jsonType, `{"app":{"id":"/short","tasks":[]}}`),
+		"/v2/apps/sick":  answers(http.StatusOK, jsonType, `{"app":{"id":"/sick","tasks":[]}}`),
+		"/v2/apps/proxy": answers(http.StatusOK, jsonType, `{"app":{"id":"/proxy","tasks":[]}}`),
 	}))
 	for _, tt := range []struct {
 		name, id string
@@ -278,6 +282,8 @@ func TestOneApp(t *testing.T) {
 		{"is read by its ID", "/shop/cart", "/shop/cart", nil},
 		{"that Marathon does not know is not found", "/gone", "", marathon.ErrNotFound},
 		{"is asked of the next master after an error", "/sick", "/sick", nil},
+		{"is asked of the next master after an answer about another one", "/other", "/other", nil},
+		{"is asked of the next master after an answer without tasks", "/short", "/short", nil},
 		{"is asked of the next master when a proxy knows no such path", "/proxy", "/proxy", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
