@@ -34,7 +34,7 @@ import (
 )
 
 // patience is how long each condition may take to come true.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // heartbeatInterval is that of the masters; the deadlines of the stream fit to it.
 const heartbeatInterval = 100 * time.Millisecond

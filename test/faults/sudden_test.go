@@ -31,13 +31,24 @@ func sudden() []row {
 	for name, how := range lists {
 		rows = append(rows,
 			row{name: "the list " + name, life: quiet, begin: at(fault{cut: true, about: list, answer: how, times: 2})},
-			row{name: "the list " + name + ", after events about tasks that come", begin: at(fault{about: list, answer: how, times: 2})})
+			row{name: "the list " + name + ", after events about tasks that come", life: arrivals, begin: at(fault{about: list, answer: how, times: 2})})
 	}
 	return rows
 }
 
 // quiet is a life in which nothing happens beside the fault.
 func quiet(*testing.T, *rig) map[string]int { return firstTasks() }
+
+// arrivals is a life in which tasks and an app come, and nothing goes.
+func arrivals(t *testing.T, g *rig) map[string]int {
+	t.Helper()
+	must(t, g.cluster.Scale("/web", 4))
+	must(t, g.cluster.Deploy(document("/new", 2, "")))
+	tasks := firstTasks()
+	tasks["/web"], tasks["/new"] = 4, 2
+	settled(t, g.cluster, tasks)
+	return tasks
+}
 
 // hiding takes apps out of a list.
 func hiding(body string, hidden ...string) string {
