@@ -75,13 +75,33 @@ func (s *Storm) want() map[string][]string {
 
 // servers compares Marathon with "show servers state".
 func (s *Storm) servers(ctx context.Context, b Balancer) error {
-	found, err := b.Master.Servers(ctx)
+	got, err := b.Servers(ctx, backendPrefix)
 	if err != nil {
 		return err
 	}
+	return Differences(s.want(), got)
+}
+
+// file compares Marathon with the configuration on disk.
+func (s *Storm) file(_ context.Context, b Balancer) error {
+	got, err := b.Written(backendPrefix)
+	if err != nil {
+		return err
+	}
+	return Differences(s.want(), got)
+}
+
+// Servers returns the addresses of the servers that HAProxy has, by backend, of those
+// whose names begin with the prefix. An address that is out of rotation says so. A
+// backend without servers is not there.
+func (b Balancer) Servers(ctx context.Context, prefix string) (map[string][]string, error) {
+	found, err := b.Master.Servers(ctx)
+	if err != nil {
+		return nil, err
+	}
 	got := map[string][]string{}
 	for _, server := range found {
-		if !strings.HasPrefix(server.Backend, "storm_") {
+		if !strings.HasPrefix(server.Backend, prefix) {
 			continue
 		}
 		address := net.JoinHostPort(server.Address, strconv.Itoa(server.Port))
@@ -90,19 +110,19 @@ func (s *Storm) servers(ctx context.Context, b Balancer) error {
 		}
 		got[server.Backend] = append(got[server.Backend], address)
 	}
-	return differences(s.want(), got)
+	return got, nil
 }
 
-// file compares Marathon with the configuration on disk.
-func (s *Storm) file(_ context.Context, b Balancer) error {
+// Written returns the addresses of the servers in the file, by backend, of those whose
+// names begin with the prefix.
+func (b Balancer) Written(prefix string) (map[string][]string, error) {
 	text, err := os.ReadFile(b.Config)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	config := haproxy.Parse(string(text))
 	got := map[string][]string{}
-	for _, section := range config.Sections {
-		if section.Kind != "backend" || !strings.HasPrefix(section.Name, "storm_") {
+	for _, section := range haproxy.Parse(string(text)).Sections {
+		if section.Kind != "backend" || !strings.HasPrefix(section.Name, prefix) {
 			continue
 		}
 		got[section.Name] = []string{}
@@ -110,11 +130,12 @@ func (s *Storm) file(_ context.Context, b Balancer) error {
 			got[section.Name] = append(got[section.Name], server.Address)
 		}
 	}
-	return differences(s.want(), got)
+	return got, nil
 }
 
-// differences is an error that counts the backends that differ and shows one.
-func differences(want, got map[string][]string) error {
+// Differences is an error that counts the backends whose servers, in whatever order, are
+// not the wanted ones, and shows one; nil if there are none. It sorts the servers.
+func Differences(want, got map[string][]string) error {
 	var names []string
 	for name := range want {
 		if _, there := got[name]; !there {

@@ -14,6 +14,9 @@ import (
 // firstService is the service port of the first app; the others follow.
 const firstService = 10000
 
+// backendPrefix begins the names of the backends of all apps.
+const backendPrefix = "storm_"
+
 // Options says how hard it blows.
 type Options struct {
 	// Apps is how many apps there are at first; each has a service port and a

@@ -66,7 +66,7 @@ func TestDifferences(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := differences(map[string][]string{"a": {"1", "2"}, "b": {}}, tt.got)
+			err := Differences(map[string][]string{"a": {"1", "2"}, "b": {}}, tt.got)
 			if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%v, want %q", err, tt.says)
 			}
