@@ -37,6 +37,13 @@ type ClientConfig struct {
 	// CAFile holds the certificates that Marathon's must derive from, in PEM.
 	// Without it HTTPS is not verified, and the caller says so (K1).
 	CAFile string
+	// ServerName is the name that the certificates of the masters, and of the leader that
+	// they redirect to, have to be for, and that is sent in handshakes. Empty means each
+	// one's host. Without CAFile it is sent only.
+	ServerName string
+	// Identity is the client certificate for hosts that may have the credentials, if
+	// they ask for one; nil means none.
+	Identity *Identity
 	// Credentials are sent to the masters and their leader; nil means none.
 	Credentials Credentials
 	// Pods reads pods too, as apps whose ports are their endpoints (Marathon 1.4 and
@@ -83,7 +90,6 @@ type Client struct {
 	seed    maphash.Seed
 	sender  *sender
 	http    *retryablehttp.Client
-	idle    interface{ CloseIdleConnections() }
 	metrics *Metrics
 
 	// headerWait is the present HeaderTimeout in nanoseconds.
@@ -97,13 +103,13 @@ type Client struct {
 // certificates. Call Close after the last request.
 func NewClient(cfg ClientConfig, masters *Masters, m *Metrics) (*Client, error) {
 	cfg = cfg.withDefaults()
-	transport, err := newTransport(cfg)
+	known, err := newTransport(cfg)
 	if err != nil {
 		return nil, err
 	}
 	c := &Client{
-		cfg: cfg, masters: masters, metrics: m, idle: transport, seed: maphash.MakeSeed(),
-		sender: &sender{base: transport, masters: masters, credentials: cfg.Credentials},
+		cfg: cfg, masters: masters, metrics: m, seed: maphash.MakeSeed(),
+		sender: &sender{known: known, strange: known.anonymous(), masters: masters, credentials: cfg.Credentials},
 	}
 	c.headerWait.Store(int64(cfg.HeaderTimeout))
 	c.http = &retryablehttp.Client{
@@ -119,7 +125,7 @@ func NewClient(cfg ClientConfig, masters *Masters, m *Metrics) (*Client, error) 
 }
 
 // Close closes idle connections; it does not wait for requests.
-func (c *Client) Close() { c.idle.CloseIdleConnections() }
+func (c *Client) Close() { c.sender.CloseIdleConnections() }
 
 // keepRedirect leaves redirects to the sender.
 func keepRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -80,7 +80,7 @@ func (a ServiceAccount) GoString() string { return a.String() }
 // end. It is safe for concurrent use.
 type DCOS struct {
 	account ServiceAccount
-	base    *http.Transport
+	base    *transport
 	// turn lets one login run at a time; its holder alone writes token.
 	turn chan struct{}
 
@@ -97,11 +97,14 @@ type token struct {
 }
 
 // NewDCOS returns credentials of an account. Its logins use the certificates, the
-// proxy and the connect timeout of cfg; nothing else of it counts. The error is about
+// identity, the proxy and the connect timeout of cfg; nothing else of it counts, also
+// not the name of Marathon's server, which is another one. The error is about
 // the file of certificates. Nobody logs in before the first request. Call Close after
 // the last one.
 func NewDCOS(account ServiceAccount, cfg ClientConfig) (*DCOS, error) {
-	base, err := newTransport(cfg.withDefaults())
+	cfg = cfg.withDefaults()
+	cfg.ServerName = ""
+	base, err := newTransport(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +191,7 @@ func (d *DCOS) login(ctx context.Context) (token, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, loginTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.account.endpoint, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.account.endpoint, bytes.NewReader(body)) //nolint:gosec // the operator's endpoint.
 	if err != nil {
 		return token{}, err
 	}

@@ -27,9 +27,18 @@ const (
 	leaderTimeout = 3 * time.Second
 )
 
-// newTransport returns the transport of all connections to Marathon.
-func newTransport(cfg ClientConfig) (*http.Transport, error) {
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12}
+// transport makes connections to Marathon.
+type transport struct {
+	*http.Transport
+	identity *Identity // nil means none
+}
+
+// newTransport returns the transport of all connections to known hosts.
+func newTransport(cfg ClientConfig) (*transport, error) {
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: cfg.ServerName}
+	if cfg.Identity != nil {
+		tlsConfig.GetClientCertificate = cfg.Identity.current
+	}
 	if cfg.CAFile == "" {
 		tlsConfig.InsecureSkipVerify = true // users of marathon-lb rely on it (K1); the caller warns
 	} else {
@@ -42,14 +51,36 @@ func newTransport(cfg ClientConfig) (*http.Transport, error) {
 			return nil, fmt.Errorf("read certificates to verify Marathon with: no certificate in %s", cfg.CAFile)
 		}
 	}
-	return &http.Transport{
+	return &transport{&http.Transport{
 		Proxy:               cfg.Proxy,
 		DialContext:         (&net.Dialer{Timeout: cfg.ConnectTimeout, KeepAlive: 10 * time.Second}).DialContext,
 		TLSHandshakeTimeout: cfg.ConnectTimeout,
 		TLSClientConfig:     tlsConfig,
 		IdleConnTimeout:     idleConnTimeout,
 		MaxIdleConnsPerHost: 8,
-	}, nil
+	}, cfg.Identity}, nil
+}
+
+// anonymous returns a transport that shows no client certificate.
+func (t *transport) anonymous() *transport {
+	if t.identity == nil {
+		return t
+	}
+	plain := t.Clone()
+	plain.TLSClientConfig.GetClientCertificate = nil
+	return &transport{plain, nil}
+}
+
+// RoundTrip is that of http.Transport. If it fails while the client certificate is not
+// the one in the files, the error says so: that may be why.
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.Transport.RoundTrip(req)
+	if err != nil && t.identity != nil {
+		if old := t.identity.trouble(); old != nil {
+			return nil, fmt.Errorf("%w (with the client certificate as it was: %w)", err, old)
+		}
+	}
+	return resp, err
 }
 
 // sender makes requests to Marathon: it adds the credentials, follows redirects
@@ -57,9 +88,16 @@ func newTransport(cfg ClientConfig) (*http.Transport, error) {
 // the credentials on the way to another host, which is where the standbys of
 // Marathon 1.7.50 and later send us for the event stream. Safe for concurrent use.
 type sender struct {
-	base        http.RoundTripper
+	known       *transport // to hosts that may have the credentials
+	strange     *transport // to all others
 	masters     *Masters
 	credentials Credentials // nil means none
+}
+
+// CloseIdleConnections closes them, in the way of http.Transport.
+func (s *sender) CloseIdleConnections() {
+	s.known.CloseIdleConnections()
+	s.strange.CloseIdleConnections()
 }
 
 // RoundTrip sends a request that is addressed to a configured master. The answer's
@@ -96,12 +134,16 @@ func (s *sender) RoundTrip(req *http.Request) (*http.Response, error) {
 // would be lost.
 func (s *sender) exchange(req *http.Request, origin master, trusted bool) (*http.Response, error) {
 	again, canRenew := s.credentials.(renewable)
+	base := s.strange
+	if trusted {
+		base = s.known
+	}
 	for attempt := 0; ; attempt++ {
 		out, err := s.prepare(req, origin, trusted)
 		if err != nil {
 			return nil, err
 		}
-		resp, err := s.base.RoundTrip(out)
+		resp, err := base.RoundTrip(out)
 		if err != nil {
 			return nil, err
 		}
@@ -178,7 +220,7 @@ func (s *sender) askLeader(ctx context.Context, m master) error {
 	if req, err = s.prepare(req, m, true); err != nil {
 		return err
 	}
-	resp, err := s.base.RoundTrip(req)
+	resp, err := s.known.RoundTrip(req)
 	if err != nil {
 		return fmt.Errorf("get leader from %s: %w", m, err)
 	}
