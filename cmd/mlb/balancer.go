@@ -165,15 +165,14 @@ type source struct {
 
 // newSource wires the client, the stream and the derivation for one cluster. Nobody asks
 // one cluster's Resolver for the names of another: it keeps those of its last pass.
-func newSource(cfg Config, cluster Cluster, credentials marathon.Credentials, reg prometheus.Registerer, log *zap.Logger) (*source, error) {
+func newSource(cfg Config, cluster Cluster, client marathon.ClientConfig, reg prometheus.Registerer, log *zap.Logger) (*source, error) {
 	masters, err := marathon.NewMasters(cluster.Marathon)
 	if err != nil {
 		return nil, err
 	}
-	client := marathon.ClientConfig{CAFile: cfg.CACert, Credentials: credentials, Pods: cfg.Pods}
 	s := &source{cluster: cluster, log: cluster.log(log).Named("marathon"), metrics: marathon.NewMetrics(cfg.clusterRegistry(cluster, reg))}
 	if s.client, err = marathon.NewClient(client, masters, s.metrics); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--marathon-ca-cert: %w", err)
 	}
 	s.stream = marathon.NewStream(marathon.StreamConfig{MaxBackoff: cfg.MaxBackoff}, s.client, s.log, s.metrics)
 	s.resolver = marathon.NewResolver(net.DefaultResolver, marathon.ResolverOptions{Capacity: cfg.LRUCacheCapacity},

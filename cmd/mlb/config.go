@@ -61,6 +61,11 @@ type Config struct {
 	// CACert is a file of certificates that Marathon's must derive from. Empty:
 	// Marathon is not verified (K1).
 	CACert string
+	// ServerName is what certificates of Marathon have to be for. Empty: each one's host.
+	ServerName string
+	// ClientCert and ClientKey are the files of the client certificate that Marathon may
+	// ask for. Both empty: none.
+	ClientCert, ClientKey string
 	// MaxBackoff bounds the wait between attempts to reach Marathon.
 	MaxBackoff time.Duration
 	// ResyncInterval is the longest time without fetching everything (mode sse).

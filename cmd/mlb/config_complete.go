@@ -97,6 +97,9 @@ func (l *loader) completeMarathon() {
 			d.Marathon = append(d.Marathon, base)
 		}
 	}
+	if (d.ClientCert == "") != (d.ClientKey == "") {
+		l.wrong.add(exitUsage, "--marathon-client-cert and --marathon-client-key: both must be given, or neither")
+	}
 	d.marathon = d.Marathon // what is shown from now on has no credentials
 	unverified := func(base string) bool { return strings.HasPrefix(base, "https:") }
 	if d.CACert == "" && slices.ContainsFunc(d.clusters(), func(c Cluster) bool { return slices.ContainsFunc(c.Marathon, unverified) }) {

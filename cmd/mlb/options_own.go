@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"net"
+	"net/netip"
+	"regexp"
 
 	"github.com/spf13/pflag"
 
@@ -47,6 +49,21 @@ func ownOptions() []option {
 			doc: "Another Marathon cluster, with the base URLs of its masters; may be repeated. Its apps are known as `NAME:/path` in every name and in the header `X-Marathon-App-Id`. " +
 				"The name has lower-case letters, digits and dashes. Without `--marathon` there are only such clusters. Credentials and certificates are the same for all. The variable separates clusters by blanks.",
 			bind: func(d *draft) pflag.Value { return flagList{&d.named} },
+		},
+		{
+			name: "marathon-server-name", own: true, arg: "HOST", topic: topicMarathon,
+			doc:  "Name or address that certificates of Marathon have to be for, in place of the host in the URL or in a standby's redirect; it is sent when a connection begins. Without `--marathon-ca-cert` it is sent and nothing is verified. Logins at DC/OS and Vault do without it.",
+			bind: func(d *draft) pflag.Value { return flagValue[string]{&d.ServerName, parseServerName, showText} },
+		},
+		{
+			name: "marathon-client-cert", own: true, arg: "FILE", topic: topicMarathon,
+			doc:  "Certificate in PEM, with those between it and its authority after it, that is shown to Marathon and to the login of DC/OS if they ask for one. Needs `--marathon-client-key`. Both files are read again for each new connection, so that a renewed certificate needs no restart.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.ClientCert) },
+		},
+		{
+			name: "marathon-client-key", own: true, arg: "FILE", topic: topicMarathon,
+			doc:  "Key in PEM, not encrypted, of `--marathon-client-cert`.",
+			bind: func(d *draft) pflag.Value { return pathFlag(&d.ClientKey) },
 		},
 		{
 			name: "template-labels", own: true, arg: "APPS", topic: topicServices, def: "*",
@@ -188,3 +205,17 @@ func parseListen(word string) (string, error) {
 	}
 	return net.JoinHostPort(name, port), nil
 }
+
+// parseServerName reads a host as certificates have it: a name or an address, no port.
+func parseServerName(word string) (string, error) {
+	if _, err := netip.ParseAddr(word); err == nil {
+		return word, nil
+	}
+	if !serverName.MatchString(word) {
+		return "", errors.New("want the name or address of a host, without a port")
+	}
+	return word, nil
+}
+
+// serverName is a host's name.
+var serverName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9])?$`)

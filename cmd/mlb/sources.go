@@ -19,10 +19,15 @@ type sources struct {
 
 // newSources wires what looks at each cluster. Credentials are the same for all.
 func newSources(ctx context.Context, cfg Config, reg prometheus.Registerer, log *zap.Logger) (*sources, error) {
-	credentials, err := authorizer(ctx, cfg)
+	client, err := marathonTLS(cfg)
 	if err != nil {
 		return nil, err
 	}
+	credentials, err := authorizer(ctx, cfg, client)
+	if err != nil {
+		return nil, err
+	}
+	client.Credentials, client.Pods = credentials, cfg.Pods
 	all := &sources{}
 	all.close = func() {
 		for _, s := range all.each {
@@ -33,7 +38,7 @@ func newSources(ctx context.Context, cfg Config, reg prometheus.Registerer, log 
 		}
 	}
 	for _, cluster := range cfg.clusters() {
-		s, err := newSource(cfg, cluster, credentials, reg, log)
+		s, err := newSource(cfg, cluster, client, reg, log)
 		if err != nil {
 			all.close()
 			return nil, cluster.named(err)
