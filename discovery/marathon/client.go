@@ -237,7 +237,7 @@ func (c *Client) ask(ctx context.Context, q question) (Answer, error) {
 			c.masters.answered(m)
 			return Answer{Master: m.String(), Began: began, Received: time.Now(), Bytes: bytes}, err
 		}
-		c.masters.failed(m)
+		c.masters.failed(m, err)
 		failures = append(failures, fmt.Errorf("%s: %w", m, err))
 	}
 	if errors.Is(failures, errNoAnswer) {
@@ -324,8 +324,16 @@ func (c *Client) findLeader(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 	defer cancel()
 	for _, m := range c.masters.order() {
-		if c.sender.askLeader(ctx, m) == nil || ctx.Err() != nil {
+		if c.askLeader(ctx, m) == nil || ctx.Err() != nil {
 			return
 		}
 	}
+}
+
+// askLeader gives one master its share of the time, so that one that hangs leaves some
+// to the others.
+func (c *Client) askLeader(ctx context.Context, m master) error {
+	ctx, cancel := context.WithTimeout(ctx, leaderTimeout/time.Duration(len(c.masters.list)))
+	defer cancel()
+	return c.sender.askLeader(ctx, m)
 }

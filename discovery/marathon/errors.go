@@ -3,6 +3,7 @@ package marathon
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 )
@@ -21,6 +22,18 @@ var (
 	errStalledAnswer = errors.New("answer stalled")
 	errSlowAnswer    = errors.New("answer not complete in time")
 )
+
+// hung reports whether an attempt ended because a master took its time, and not by
+// anything that it said or did.
+func hung(err error) bool {
+	for _, why := range []error{errNoAnswer, errStalledAnswer, errSlowAnswer, errStreamSilent, errNoEvent} {
+		if errors.Is(err, why) {
+			return true
+		}
+	}
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
+}
 
 // StatusError is an answer whose status is not the one that was expected. Its
 // chain holds ErrUnauthorized for 401 and 403.

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
 // master is one configured address of Marathon.
@@ -28,7 +29,8 @@ func (m master) endpoint(path string, query url.Values) *url.URL {
 
 // Masters are the configured addresses of one Marathon cluster, and what is known
 // about which of them to ask first: the leader if it is one of them, else the one
-// that answered last, then the others in their cyclic order (contract 2.1, D12).
+// that answered last, then the others in their cyclic order (contract 2.1, D12), and
+// after them those that lately took their time and gave no answer.
 // All methods may be called from several goroutines at once; none blocks.
 type Masters struct {
 	list []master
@@ -38,7 +40,13 @@ type Masters struct {
 	mu     sync.Mutex
 	first  int    // index of the master to ask first
 	leader string // host:port of the leader as Marathon names it, or empty
+	// avoided is until when a master is asked after the others, by its base.
+	avoided map[url.URL]time.Time
 }
+
+// avoidance is how long a master that cost a deadline is asked after the others, even if
+// they name it as leader: each fetch would wait for it anew.
+const avoidance = time.Minute
 
 // NewMasters reads base URLs, in order of preference. A path prefix is kept, a
 // trailing slash, query or fragment is dropped, and so are duplicates (D1). A
@@ -46,7 +54,7 @@ type Masters struct {
 // credentials. The error names all addresses that cannot be used, without
 // anything in them that might be secret.
 func NewMasters(addresses []string) (*Masters, error) {
-	m := &Masters{}
+	m := &Masters{avoided: map[url.URL]time.Time{}}
 	var errs []error
 	for i, address := range addresses {
 		one, err := parseMaster(address)
@@ -113,25 +121,39 @@ func (m *Masters) Addresses() []string {
 func (m *Masters) order() []master {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return append(append([]master{}, m.list[m.first:]...), m.list[:m.first]...)
+	now := time.Now()
+	var order, last []master
+	for i := range m.list {
+		one := m.list[(m.first+i)%len(m.list)]
+		if now.Before(m.avoided[one.base]) {
+			last = append(last, one)
+		} else {
+			order = append(order, one)
+		}
+	}
+	return append(order, last...)
 }
 
 // answered says that a master gave a good answer.
 func (m *Masters) answered(one master) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	delete(m.avoided, one.base)
 	m.first = m.index(one)
-	m.prefer(m.leader)
+	m.preferLeader()
 }
 
-// failed says that a master did not answer well. If it was in front the next one
-// takes its place, and if it led it leads no longer.
-func (m *Masters) failed(one master) {
+// failed says that a master did not answer well, and why. If it was in front the next
+// one takes its place, and if it led it leads no longer.
+func (m *Masters) failed(one master, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	i := m.index(one)
-	if hostPort(&one.base) == m.leader {
+	if i == m.leaderIndex() {
 		m.leader = ""
+	}
+	if hung(err) {
+		m.avoided[one.base] = time.Now().Add(avoidance)
 	}
 	if i == m.first {
 		m.first = (i + 1) % len(m.list)
@@ -143,7 +165,7 @@ func (m *Masters) lead(leader string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.leader = leader
-	m.prefer(leader)
+	m.preferLeader()
 }
 
 // leaderKnown reports whether somebody named the leader since it last failed.
@@ -170,14 +192,37 @@ func (m *Masters) configured(u *url.URL) (master, bool) {
 	return master{}, false
 }
 
-// prefer puts the leader in front if it is a configured master. The caller holds mu.
-func (m *Masters) prefer(leader string) {
+// preferLeader puts the leader in front if it is a configured master. The caller holds mu.
+func (m *Masters) preferLeader() {
+	if i := m.leaderIndex(); i >= 0 {
+		m.first = i
+	}
+}
+
+// leaderIndex returns which configured master leads, or -1. It is the one at the leader's
+// address, else the only one at its host: a master that is configured with the port for
+// TLS tells others its port without. The caller holds mu.
+func (m *Masters) leaderIndex() int {
+	host, _, err := net.SplitHostPort(m.leader)
+	if err != nil {
+		return -1
+	}
+	at := -1
 	for i, one := range m.list {
-		if leader != "" && hostPort(&one.base) == leader {
-			m.first = i
-			return
+		switch {
+		case hostPort(&one.base) == m.leader:
+			return i
+		case !strings.EqualFold(one.base.Hostname(), host):
+		case at >= 0:
+			at = len(m.list) // several
+		default:
+			at = i
 		}
 	}
+	if at == len(m.list) {
+		return -1
+	}
+	return at
 }
 
 func (m *Masters) index(one master) int {

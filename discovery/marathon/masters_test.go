@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -94,5 +95,47 @@ func TestTheLeaderIsAskedFirstIfItIsConfigured(t *testing.T) {
 		if err != nil || got.Master != want {
 			t.Errorf("fetch %d: master %s, error %v; want %s", i, got.Master, err, want)
 		}
+	}
+}
+
+// hungLeader is a leader that accepts and never answers, and a standby that names it with
+// every answer.
+func hungLeader(t *testing.T, events wire) (leader, standby *rawMaster) {
+	t.Helper()
+	leader = newMaster(t, hangs)
+	header := jsonType + "X-Marathon-Leader: " + leader.url + "\r\n"
+	standby = newMaster(t, paths(map[string]wire{
+		"/v2/apps":   answers(http.StatusOK, header, twoApps),
+		"/v2/leader": answers(http.StatusOK, header, `{"leader":"`+strings.TrimPrefix(leader.url, "http://")+`"}`),
+		"/v2/events": events,
+	}))
+	return leader, standby
+}
+
+func TestALeaderThatHangsCostsOneDeadlineAndNotOneForEachFetch(t *testing.T) {
+	t.Parallel()
+	leader, standby := hungLeader(t, hangs)
+	client := newClient(t, quick(), standby.url, leader.url)
+	for i := range 4 {
+		if got, err := client.Apps(t.Context()); err != nil || got.Master != standby.url {
+			t.Errorf("fetch %d: master %s, error %v; want %s", i, got.Master, err, standby.url)
+		}
+	}
+	if n := leader.count("/v2/apps"); n != 1 {
+		t.Errorf("the leader was asked %d times, want once", n)
+	}
+}
+
+func TestTheStreamPassesOverALeaderThatHangs(t *testing.T) {
+	t.Parallel()
+	leader, standby := hungLeader(t, turns(says(streamHead+attached()), then(says(streamHead+attached()), hangs)))
+	f := follow(t, marathon.StreamConfig{ConnectTimeout: 500 * time.Millisecond}, quick(), leader.url, standby.url)
+	f.want(t, reconnected(), reconnected())
+	if n := leader.count("/v2/events"); n != 1 {
+		t.Errorf("the leader was asked %d times, want once", n)
+	}
+	// One that hangs leaves time to ask another one who leads.
+	if n := standby.count("/v2/leader"); n == 0 {
+		t.Error("the standby was not asked who leads")
 	}
 }

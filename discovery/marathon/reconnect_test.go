@@ -91,6 +91,7 @@ func TestAnswersThatAreNoStream(t *testing.T) {
 		"HTML with empty lines":   answers(http.StatusOK, "Content-Type: text/html\r\n", "<html>\n\n\n</html>"),
 		"accepts and never talks": hangs,
 		"resets":                  resets,
+		"accepts and closes":      says(streamHead),
 		"redirects for ever": func() wire {
 			return answers(http.StatusFound, "Location: /v2/events\r\n", "")
 		}(),
@@ -103,6 +104,31 @@ func TestAnswersThatAreNoStream(t *testing.T) {
 			f.want(t, reconnected())
 			if got := f.stream.Status().Master; got != good.url {
 				t.Errorf("master %s, want %s", got, good.url)
+			}
+		})
+	}
+}
+
+func TestAStandbyThatBuffersIsLeftForAnother(t *testing.T) {
+	t.Parallel()
+	beats := slowly(20*time.Millisecond, slices.Repeat([]string{"\r\n"}, 1000)...)
+	for name, buffers := range map[string]wire{
+		"with heartbeats": beats,
+		"without":         hangs,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			standby := newMaster(t, paths(map[string]wire{"/v2/events": then(says(streamHead), buffers)}))
+			good := newMaster(t, paths(map[string]wire{"/v2/events": turns(says(streamHead+attached()), then(says(streamHead+attached()+statusUpdate("/a")), beats))}))
+			cfg := marathon.StreamConfig{AttachTimeout: 400 * time.Millisecond, IdleTimeout: 600 * time.Millisecond}
+			f := follow(t, cfg, quick(), standby.url, good.url)
+			if name == "with heartbeats" {
+				f.want(t, reconnected())
+			}
+			// The good one ends its first stream, and is taken again.
+			f.want(t, reconnected(), reconnected(), updated("/a"))
+			if n := standby.count("/v2/events"); n != 1 {
+				t.Errorf("the standby was asked %d times, want once", n)
 			}
 		})
 	}

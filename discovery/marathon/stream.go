@@ -128,7 +128,7 @@ func (s *Stream) round(ctx context.Context, hint func(Hint)) bool {
 			s.ended(nil)
 			return false
 		}
-		s.client.masters.failed(m)
+		s.client.masters.failed(m, err)
 		s.ended(fmt.Errorf("follow events of %s: %w", m, err))
 		if c.alive {
 			return true
