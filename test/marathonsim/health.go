@@ -85,14 +85,14 @@ func (c *Cluster) probeForever(t *task, index int, h healthCheck) {
 // probe asks the task once.
 func (c *Cluster) probe(t *task, h healthCheck) error {
 	c.mu.Lock()
-	override, state := t.override, t.state
+	override, unreachable := t.override, t.unreachable()
 	c.mu.Unlock()
 	switch {
 	case override != nil && !*override:
 		return errors.New("503 Service Unavailable")
 	case override != nil || c.options.Unserved:
 		return nil
-	case state == stateUnreachable:
+	case unreachable:
 		return errors.New("ConnectTimeoutException: the agent cannot be reached")
 	}
 	ctx, cancel := context.WithTimeout(c.ctx, time.Duration(h.Timeout*float64(time.Second)))

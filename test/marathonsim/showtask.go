@@ -99,7 +99,7 @@ func (t *task) show(f features, servicePorts []int) []byte {
 
 // ended reports whether the task shows no ports and no version any more.
 func (t *task) ended() bool {
-	return t.terminal || t.inactive
+	return t.terminal || t.inactive && t.state != stateLost
 }
 
 func (t *task) showGenerated(f features, servicePorts []int) generatedTask {

@@ -8,7 +8,8 @@ import (
 
 // LoseAgent cuts an agent, by its name, off from Marathon: its tasks go on, but
 // are reported unreachable and, after what the app's unreachableStrategy says,
-// replaced and then forgotten.
+// replaced and then forgotten. Generations up to 1.3 report them lost and replace
+// them at once; from 1.1 on they stay listed.
 func (c *Cluster) LoseAgent(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -20,13 +21,34 @@ func (c *Cluster) LoseAgent(name string) error {
 	for _, a := range slices.Clone(c.order) {
 		for _, t := range slices.Clone(a.tasks) {
 			if t.agent == agent && t.state == stateRunning {
-				c.setState(t, stateUnreachable, "agent is unreachable")
-				c.giveUp(t)
+				c.lose(t)
 			}
 		}
 		c.touch(a)
 	}
 	return nil
+}
+
+// lose reports the task of an agent that is gone. c.mu is held.
+func (c *Cluster) lose(t *task) {
+	if !c.features.lostState {
+		c.setState(t, stateUnreachable, "agent is unreachable")
+		c.giveUp(t)
+		return
+	}
+	c.setState(t, stateLost, "agent is unreachable")
+	if c.features.keepLost {
+		t.inactive = true
+	} else {
+		c.expunge(t)
+	}
+}
+
+// expunge forgets a task that may still be there. c.mu is held.
+func (c *Cluster) expunge(t *task) {
+	t.expunged = true
+	t.agent.forgotten = append(t.agent.forgotten, t)
+	c.remove(t)
 }
 
 // giveUp starts the clocks of the unreachable strategy. The string "disabled"
@@ -49,9 +71,7 @@ func (c *Cluster) giveUp(t *task) {
 	}
 	expunge := func() {
 		if t.state == stateUnreachable && !t.expunged {
-			t.expunged = true
-			t.agent.forgotten = append(t.agent.forgotten, t)
-			c.remove(t)
+			c.expunge(t)
 			c.touch(t.app)
 		}
 	}
@@ -79,7 +99,7 @@ func (c *Cluster) ReturnAgent(name string) error {
 	agent.lost = false
 	for _, a := range slices.Clone(c.order) {
 		for _, t := range slices.Clone(a.tasks) {
-			if t.agent == agent && t.state == stateUnreachable {
+			if t.agent == agent && t.unreachable() {
 				t.inactive = false
 				c.setState(t, stateRunning, "")
 			}
@@ -91,6 +111,11 @@ func (c *Cluster) ReturnAgent(name string) error {
 	}
 	agent.forgotten = nil
 	return nil
+}
+
+// unreachable reports whether the task's agent is gone.
+func (t *task) unreachable() bool {
+	return t.state == stateUnreachable || t.state == stateLost
 }
 
 func (c *Cluster) agent(name string) (*agentState, error) {

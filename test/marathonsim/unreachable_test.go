@@ -2,6 +2,7 @@ package marathonsim_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"mlb/test/marathonsim"
@@ -45,6 +46,43 @@ func TestUnreachableAgent(t *testing.T) {
 			is := func(task marathonsim.TaskInfo) bool { return task.ID == lost.ID }
 			if tt.strategy == `"disabled"` && !slices.ContainsFunc(kept, is) {
 				t.Error("the task did not come back")
+			}
+		})
+	}
+}
+
+// TestLostAgentOfOldGenerations follows Marathon facts 4.2: TASK_LOST, replaced at
+// once; the lost task stays listed since 1.1, with its ports.
+func TestLostAgentOfOldGenerations(t *testing.T) {
+	t.Parallel()
+	for generation, listed := range map[marathonsim.Generation]int{marathonsim.V0_11: 2, marathonsim.V1_3: 3} {
+		t.Run(string(generation), func(t *testing.T) {
+			t.Parallel()
+			c := simtest.Start(t, marathonsim.Options{Generation: generation})
+			f := follow(t, c, "")
+			f.awaitKind(t, "event_stream_attached", 1)
+			simtest.Deploy(t, c, `{"id":"/a","cmd":"serve","instances":2}`)
+			lost := simtest.Running(t, c, "/a", 2)[0]
+			if err := c.LoseAgent(lost.Agent); err != nil {
+				t.Fatal(err)
+			}
+			simtest.Wait(t, c, "the replacement", func() bool { return len(c.Ready("/a")) == 2 })
+			if n := len(c.Tasks("/a")); n != listed {
+				t.Errorf("%d tasks are listed, not %d", n, listed)
+			}
+			_, body := get(t, c.Masters()[0]+"/v2/apps//a")
+			if got := strings.Contains(body, `"TASK_LOST","startedAt":"`); got != (listed == 3) {
+				t.Error(body)
+			}
+			if err := c.ReturnAgent(lost.Agent); err != nil {
+				t.Fatal(err)
+			}
+			simtest.Running(t, c, "/a", 2)
+			_, data := f.events()
+			if !slices.ContainsFunc(data, func(event string) bool {
+				return strings.Contains(event, lost.ID) && strings.Contains(event, `"taskStatus":"TASK_LOST"`)
+			}) {
+				t.Error("no event of the loss")
 			}
 		})
 	}
