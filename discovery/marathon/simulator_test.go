@@ -74,6 +74,13 @@ func watchBoth(t *testing.T, o marathonsim.Options, pods bool) *watching {
 func (w *watching) pass(_ context.Context, s discovery.Snapshot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if s.Apps != nil { // all there is to say about these, nothing about others
+		for _, service := range w.last.Services {
+			if !slices.Contains(s.Apps, service.App) {
+				s.Services = append(s.Services, service)
+			}
+		}
+	}
 	w.lost = w.lost || len(s.Services) == 0 && len(w.last.Services) > 0
 	w.last = s
 	if s.Apps == nil {
@@ -136,7 +143,7 @@ func scale(t *testing.T, w *watching, n int) {
 
 func TestASimulatedClusterIsFollowedThroughItsTroubles(t *testing.T) {
 	t.Parallel()
-	for _, generation := range []marathonsim.Generation{marathonsim.V1_4, marathonsim.V1_9} {
+	for _, generation := range marathonsim.Generations() {
 		t.Run(string(generation), func(t *testing.T) {
 			t.Parallel()
 			w := watch(t, marathonsim.Options{Generation: generation, Masters: 3, Speed: 100, Username: "bob", Password: "hu:sh"})

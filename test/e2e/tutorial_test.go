@@ -119,7 +119,7 @@ func post(t *testing.T, url, document string) {
 
 func TestTutorial(t *testing.T) {
 	t.Parallel()
-	for _, generation := range []marathonsim.Generation{marathonsim.V1_4, marathonsim.V1_9} {
+	for _, generation := range marathonsim.Generations() {
 		t.Run("generation "+string(generation), func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, generation)
