@@ -59,6 +59,22 @@ func (c *Cluster) abdicate() {
 	c.changed()
 }
 
+// resign lets the leader, if there is one, give up at once; its process ends a
+// little later.
+func (c *Cluster) resign() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	leader := c.leader
+	if leader < 0 {
+		return
+	}
+	c.abdicate()
+	c.callElection(leader)
+	if !c.features.leaderStays {
+		c.goroutine(func() { _ = c.changeLeader(leader) }) // it fails when the cluster is being closed
+	}
+}
+
 // callElection elects a living master after the usual delay, the next one after
 // the one that led before. c.mu is held.
 func (c *Cluster) callElection(last int) {

@@ -22,6 +22,15 @@ const (
 	FaultReset
 	// FaultTruncate cuts the body of an answer after Bytes bytes, or in the middle.
 	FaultTruncate
+	// FaultTruncateHead cuts the head of an answer after Bytes bytes, or in the
+	// middle.
+	FaultTruncateHead
+	// FaultLeaderChange cuts the body of an answer as FaultTruncate does, because
+	// the leader gives up at that moment.
+	FaultLeaderChange
+	// FaultStrange adds what no client knows: members of answers and events, and
+	// events of unknown types.
+	FaultStrange
 	// FaultEmpty answers 200 with an empty body.
 	FaultEmpty
 	// FaultStatus answers with Status, 500 when that is 0, and an HTML page.
@@ -34,6 +43,19 @@ const (
 	FaultMuteStream
 	// FaultSplitStream sends streams byte by byte.
 	FaultSplitStream
+	// FaultMergeStream sends events together that come within a few milliseconds,
+	// in pieces that end anywhere.
+	FaultMergeStream
+	// FaultStallStream stops in the middle of the next event or heartbeat; the rest
+	// follows when the fault is over.
+	FaultStallStream
+	// FaultHalfCloseStream ends what streams send and leaves the connection open.
+	FaultHalfCloseStream
+	// FaultDuplicateStream sends each event twice.
+	FaultDuplicateStream
+	// FaultReorderStream sends events of different types that come within a few
+	// milliseconds in another order; those of one type keep theirs.
+	FaultReorderStream
 	// FaultCloseStream answers /v2/events with 200 and an end of stream.
 	FaultCloseStream
 )
@@ -45,7 +67,8 @@ type Fault struct {
 	Delay time.Duration
 	// Status is that of FaultStatus.
 	Status int
-	// Bytes is how much FaultTruncate lets through; 0 means half.
+	// Bytes is how much FaultTruncate, FaultTruncateHead and FaultLeaderChange let
+	// through; 0 means half.
 	Bytes int
 	// Path restricts the fault to paths with this beginning; empty means all.
 	Path string
@@ -71,11 +94,12 @@ func (c *Cluster) SetFault(index int, f Fault) {
 	}
 }
 
-// faultKind returns the present fault for streams.
-func (m *master) faultKind() FaultKind {
+// streamFault returns the present fault for streams, and what is closed when there
+// is another.
+func (m *master) streamFault() (FaultKind, <-chan struct{}) {
 	m.faultMu.Lock()
 	defer m.faultMu.Unlock()
-	return m.fault.Kind
+	return m.fault.Kind, m.faultChange
 }
 
 // takeFault returns the fault for a request and counts it.
@@ -137,7 +161,7 @@ func (m *master) misbehave(w http.ResponseWriter, r *http.Request, f Fault, chan
 			m.write(w, r, answer{status: http.StatusOK, body: []byte(`{"apps":[]}`)})
 			return true
 		}
-	case FaultNone, FaultTruncate, FaultSilentStream, FaultMuteStream, FaultSplitStream, FaultCloseStream:
+	default: // looked at elsewhere
 	}
 	return false
 }

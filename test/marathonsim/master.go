@@ -191,8 +191,8 @@ func (m *master) serve(w http.ResponseWriter, r *http.Request) {
 		m.writePage(w, r, http.StatusUnauthorized, "Unauthorized")
 		return
 	}
-	if fault.Kind == FaultTruncate {
-		t := &truncating{ResponseWriter: w, master: m, limit: fault.Bytes}
+	if fault.truncates() {
+		t := &truncating{ResponseWriter: w, master: m, fault: fault}
 		defer t.finish()
 		w = t
 	}
@@ -206,7 +206,11 @@ func (m *master) serve(w http.ResponseWriter, r *http.Request) {
 		m.commonHeader(w.Header())
 		m.serveEvents(w, r)
 	default:
-		m.write(w, r, m.cluster.resource(m, r))
+		a := m.cluster.resource(m, r)
+		if fault.Kind == FaultStrange {
+			a.body = strange(a.body)
+		}
+		m.write(w, r, a)
 	}
 }
 

@@ -78,7 +78,7 @@ func (m *master) serveEvents(w http.ResponseWriter, r *http.Request) {
 	if err := m.writeHead(conn, w.Header()); err != nil {
 		return
 	}
-	if m.faultKind() == FaultCloseStream || !c.attach(m, s) {
+	if fault, _ := m.streamFault(); fault == FaultCloseStream || !c.attach(m, s) {
 		return // elected, but the event bus is not there yet
 	}
 	defer c.detach(s)
@@ -105,55 +105,6 @@ func (m *master) writeHead(conn net.Conn, header http.Header) error {
 		return fmt.Errorf("write the head of the stream: %w", err)
 	}
 	return nil
-}
-
-// pump writes events and heartbeats until the stream ends.
-func (m *master) pump(conn net.Conn, s *stream, gone <-chan struct{}) {
-	interval := m.cluster.options.HeartbeatInterval
-	heartbeat := time.NewTimer(interval)
-	defer heartbeat.Stop()
-	for {
-		var pieces [][]byte
-		select {
-		case e := <-s.queue:
-			pieces = [][]byte{e.frame}
-			if s.light && e.light != nil {
-				pieces = [][]byte{e.light}
-			}
-			if k := m.faultKind(); k == FaultSilentStream || k == FaultMuteStream {
-				continue
-			}
-		case <-heartbeat.C:
-			heartbeat.Reset(interval)
-			pieces = [][]byte{{'\r'}, {'\n'}} // two writes: Jetty flushes after each
-			if m.faultKind() == FaultSilentStream {
-				continue
-			}
-		case <-s.closed:
-			return
-		case <-gone:
-			return
-		case <-m.down:
-			return
-		}
-		if m.faultKind() == FaultSplitStream {
-			pieces = split(slices.Concat(pieces...))
-		}
-		for _, p := range pieces {
-			if _, err := conn.Write(p); err != nil {
-				return
-			}
-		}
-	}
-}
-
-// split cuts b into single bytes.
-func split(b []byte) [][]byte {
-	var pieces [][]byte
-	for p := range slices.Chunk(b, 1) {
-		pieces = append(pieces, p)
-	}
-	return pieces
 }
 
 // awaitClose returns when the client has closed the connection.

@@ -7,12 +7,25 @@ import (
 	"strconv"
 )
 
+// truncates reports whether answers are cut.
+func (f Fault) truncates() bool {
+	return f.Kind == FaultTruncate || f.Kind == FaultTruncateHead || f.Kind == FaultLeaderChange
+}
+
+// cut returns as much of a part of an answer as gets through.
+func (f Fault) cut(b []byte) []byte {
+	if f.Bytes > 0 {
+		return b[:min(f.Bytes, len(b))]
+	}
+	return b[:len(b)/2]
+}
+
 // truncating is a ResponseWriter that announces the whole answer and cuts the
-// connection after a part of the body.
+// connection after a part of it.
 type truncating struct {
 	http.ResponseWriter
 	master *master
-	limit  int
+	fault  Fault
 	status int
 	body   bytes.Buffer
 }
@@ -35,7 +48,7 @@ func (t *truncating) finish() {
 	if t.status == 0 && t.body.Len() == 0 {
 		return
 	}
-	conn, rw, err := http.NewResponseController(t.ResponseWriter).Hijack()
+	conn, _, err := http.NewResponseController(t.ResponseWriter).Hijack()
 	if err != nil {
 		return
 	}
@@ -43,17 +56,20 @@ func (t *truncating) finish() {
 	if t.status == 0 {
 		t.status = http.StatusOK
 	}
-	limit := t.limit
-	if limit <= 0 {
-		limit = t.body.Len() / 2
-	}
 	header := t.Header().Clone()
 	header.Set("Content-Length", strconv.Itoa(t.body.Len()))
-	_, _ = fmt.Fprintf(rw, "HTTP/1.1 %d %s\r\n", t.status, http.StatusText(t.status)) // Flush reports the error
-	_ = header.Write(rw)
-	_, _ = fmt.Fprint(rw, "\r\n")
-	_, _ = rw.Write(t.body.Bytes()[:min(limit, t.body.Len())])
-	_ = rw.Flush() // the connection is to break anyway
+	var head bytes.Buffer
+	_, _ = fmt.Fprintf(&head, "HTTP/1.1 %d %s\r\n", t.status, http.StatusText(t.status))
+	_ = header.Write(&head) // a buffer takes everything
+	_, _ = head.WriteString("\r\n")
+	out := append(head.Bytes(), t.fault.cut(t.body.Bytes())...)
+	if t.fault.Kind == FaultTruncateHead {
+		out = t.fault.cut(head.Bytes())
+	}
+	_, _ = conn.Write(out) // the connection is to break anyway
+	if t.fault.Kind == FaultLeaderChange {
+		t.master.cluster.resign()
+	}
 }
 
 // Unwrap lets http.ResponseController reach the connection.
