@@ -50,6 +50,7 @@ type Cluster struct {
 	usedPorts   map[int]int // service port → how many apps use it
 	lastVersion time.Time
 	nextIP      int
+	tokens      map[string]*token
 }
 
 // New checks the options and returns a cluster that is not running yet.
@@ -66,7 +67,7 @@ func New(o Options) (*Cluster, error) {
 		options: o, features: f, log: o.Logger, launcher: o.Launcher,
 		change: make(chan struct{}), termChange: make(chan struct{}), leader: -1,
 		streams: map[*stream]struct{}{}, apps: map[string]*appState{}, groups: map[string]*group{},
-		taskIndex: map[string]*task{}, usedPorts: map[int]int{},
+		taskIndex: map[string]*task{}, usedPorts: map[int]int{}, tokens: map[string]*token{},
 	}
 	c.groups["/"] = &group{id: "/", version: c.newVersion()}
 	for i, a := range o.Agents {

@@ -18,7 +18,7 @@ import (
 func (c *Cluster) Do(method, path, body string) (int, []byte) {
 	r := httptest.NewRequestWithContext(context.Background(), method, path, bytes.NewBufferString(body))
 	r.Header.Set("Accept", "application/json")
-	a := c.resource(c.masters[max(c.Leader(), 0)], r)
+	a := c.resource(c.masters[max(c.Leader(), 0)], r, Identity{})
 	return a.status, a.body
 }
 

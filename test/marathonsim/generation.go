@@ -95,6 +95,7 @@ type features struct {
 	reservedIDs   bool // ids must not end with the names of sub-resources (1.8)
 
 	// Masters, Marathon facts 1 and 2.
+	eventAuth         bool // /v2/events asks for a token (1.2)
 	leaderStays       bool // a master that gives up stays as a standby (up to 1.3.5)
 	redirectEvents    bool // standbys answer /v2/events with 302 (1.7.50)
 	noLeaderStatus    int  // without a leader
@@ -143,7 +144,7 @@ func (g Generation) features() (features, error) {
 		killingState: since(V1_1), lostState: until(V1_3), keepLost: since(V1_1), readiness: since(V1_1),
 		uniqueMapping: until(V1_1), startStep: until(V1_7), reservedIDs: since(V1_8),
 
-		leaderStays: until(V1_1), redirectEvents: since(V1_7),
+		eventAuth: since(V1_3), leaderStays: until(V1_1), redirectEvents: since(V1_7),
 		noLeaderStatus:    either(since(V1_7), 502, 503),
 		leaderDownStatus:  either(g == V1_3 || g == V1_4, 503, 502),
 		leaderSlowStatus:  either(until(V1_1), 500, either(until(V1_5), 504, 502)),

@@ -3,7 +3,6 @@ package marathonsim
 import (
 	"compress/gzip"
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"html"
@@ -185,10 +184,8 @@ func (m *master) serve(w http.ResponseWriter, r *http.Request) {
 	if m.misbehave(w, r, fault, change) {
 		return
 	}
-	if !m.authorized(r) {
-		m.commonHeader(w.Header())
-		w.Header().Set("WWW-Authenticate", `Basic realm="Mesosphere"`)
-		m.writePage(w, r, http.StatusUnauthorized, "Unauthorized")
+	identity, ok := m.authorize(w, r)
+	if !ok {
 		return
 	}
 	if fault.truncates() {
@@ -206,23 +203,12 @@ func (m *master) serve(w http.ResponseWriter, r *http.Request) {
 		m.commonHeader(w.Header())
 		m.serveEvents(w, r)
 	default:
-		a := m.cluster.resource(m, r)
+		a := m.cluster.resource(m, r, identity)
 		if fault.Kind == FaultStrange {
 			a.body = strange(a.body)
 		}
 		m.write(w, r, a)
 	}
-}
-
-// authorized checks the credentials, if any are asked for.
-func (m *master) authorized(r *http.Request) bool {
-	o := m.cluster.options
-	if o.Username == "" {
-		return true
-	}
-	user, password, ok := r.BasicAuth()
-	return ok && subtle.ConstantTimeCompare([]byte(user), []byte(o.Username)) == 1 &&
-		subtle.ConstantTimeCompare([]byte(password), []byte(o.Password)) == 1
 }
 
 // awaitLeader returns the leading master, or nil when there was none for a while.

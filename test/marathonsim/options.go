@@ -29,6 +29,8 @@ type Options struct {
 	// Username and Password ask for HTTP basic authentication on every path when
 	// Username is not empty.
 	Username, Password string
+	// Tokens asks for a token of [Cluster.IssueToken] on every path but /ping.
+	Tokens bool
 
 	// Agents are the machines that run tasks. Default: three agents named by
 	// their addresses, 127.0.0.1 to 127.0.0.3.

@@ -1,6 +1,9 @@
 package marathonsim
 
-import "fmt"
+import (
+	"fmt"
+	"net/http"
+)
 
 // apiError is an answer other than success.
 type apiError struct {
@@ -56,6 +59,11 @@ func locked(ids []string) error {
 		body.Deployments = append(body.Deployments, idJSON{id})
 	}
 	return &apiError{status: 409, body: body, reason: body.Message}
+}
+
+// forbidden is the answer about an app that the identity may not see.
+func forbidden() error {
+	return problem(http.StatusForbidden, "Not Authorized to perform this action!")
 }
 
 // page is an answer of a filter, in HTML.

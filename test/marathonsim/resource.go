@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -16,13 +17,14 @@ const maxBody = 256 << 20
 type request struct {
 	*http.Request
 	master *master
+	who    Identity
 	path   string // squeezed
 	force  bool
 }
 
 // resource answers a request on the leader.
-func (c *Cluster) resource(m *master, r *http.Request) answer {
-	q := &request{Request: r, master: m, path: squeeze(r.URL.Path), force: r.URL.Query().Get("force") == "true"}
+func (c *Cluster) resource(m *master, r *http.Request, who Identity) answer {
+	q := &request{Request: r, master: m, who: who, path: squeeze(r.URL.Path), force: r.URL.Query().Get("force") == "true"}
 	a, err := c.route(q)
 	if err == nil {
 		return a
@@ -164,7 +166,7 @@ func (c *Cluster) deploymentResource(q *request, id string) (answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if id == "" {
-		return q.only(http.MethodGet, func() (answer, error) { return ok(c.showDeployments()), nil })
+		return q.only(http.MethodGet, func() (answer, error) { return ok(c.showDeployments(q.who)), nil })
 	}
 	return q.only(http.MethodDelete, func() (answer, error) {
 		for _, d := range c.deployments {
@@ -192,13 +194,17 @@ type deploymentJSON struct {
 	TotalSteps   int          `json:"totalSteps"`
 }
 
-// showDeployments writes the running deployments. c.mu is held.
-func (c *Cluster) showDeployments() []byte {
+// showDeployments writes the running deployments that touch an app that is shown.
+// c.mu is held.
+func (c *Cluster) showDeployments(who Identity) []byte {
 	out := []deploymentJSON{}
 	none := json.RawMessage("[]")
 	f := c.features
 	f.actionType = false // that is in events only
 	for _, d := range c.deployments {
+		if !slices.ContainsFunc(d.apps, func(a *appState) bool { return who.sees(a.id) }) {
+			continue
+		}
 		j := deploymentJSON{
 			ID: d.id, Version: d.version, Current: d.steps[d.step].show(f).Actions,
 			CurrentStep: d.step + 1, TotalSteps: len(d.steps),

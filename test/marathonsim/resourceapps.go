@@ -32,7 +32,7 @@ func (c *Cluster) listApps(q *request) (answer, error) {
 	}
 	id, cmd := strings.ToLower(query.Get("id")), strings.ToLower(query.Get("cmd"))
 	return c.showApps("apps", parseEmbeds(query), func(def *definition) bool {
-		return strings.Contains(strings.ToLower(def.ID), id) &&
+		return q.who.sees(def.ID) && strings.Contains(strings.ToLower(def.ID), id) &&
 			(cmd == "" || def.Cmd != nil && strings.Contains(strings.ToLower(*def.Cmd), cmd)) && labels(def.Labels)
 	}), nil
 }
@@ -204,6 +204,9 @@ func (c *Cluster) getApp(q *request, id string) (answer, error) {
 	if a == nil {
 		return answer{}, noApp(id)
 	}
+	if !q.who.sees(id) {
+		return answer{}, forbidden()
+	}
 	e := parseEmbeds(q.URL.Query())
 	e.tasks, e.lastFailure = true, true
 	var b bytes.Buffer
@@ -223,7 +226,9 @@ func (c *Cluster) listGroupApps(q *request, group string) (answer, error) {
 	}
 	e := parseEmbeds(q.URL.Query())
 	e.tasks = true
-	return c.showApps("*", e, func(def *definition) bool { return strings.HasPrefix(def.ID, group+"/") }), nil
+	return c.showApps("*", e, func(def *definition) bool {
+		return q.who.sees(def.ID) && strings.HasPrefix(def.ID, group+"/")
+	}), nil
 }
 
 // putApp answers PUT /v2/apps/{id}, which creates the app or replaces what the

@@ -31,6 +31,7 @@ func (c *Cluster) groupResource(q *request, path string) (answer, error) {
 // groupEmbeds is what a request for groups wants to see, Marathon facts 1.
 type groupEmbeds struct {
 	groups, apps, pods bool
+	who                Identity
 	app                *embeds // nil: definitions only
 }
 
@@ -38,10 +39,10 @@ func parseGroupEmbeds(q *request) groupEmbeds {
 	query := q.URL.Query()
 	names := query["embed"]
 	if len(names) == 0 {
-		return groupEmbeds{groups: true, apps: true, pods: true}
+		return groupEmbeds{groups: true, apps: true, pods: true, who: q.who}
 	}
 	e := groupEmbeds{
-		groups: slices.Contains(names, "group.groups"), apps: slices.Contains(names, "group.apps"),
+		who: q.who, groups: slices.Contains(names, "group.groups"), apps: slices.Contains(names, "group.apps"),
 		pods: slices.Contains(names, "group.pods"),
 	}
 	if slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "group.apps.") }) {

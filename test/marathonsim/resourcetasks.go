@@ -25,7 +25,7 @@ func (c *Cluster) listTasks(q *request) (answer, error) {
 	case text && !json && !c.features.textTasks:
 		return answer{}, page(http.StatusNotAcceptable, "Not Acceptable")
 	case c.features.textTasks && (text || c.features.textByDefault && !json):
-		return c.textTasks(), nil
+		return c.textTasks(q.who), nil
 	}
 	query := q.URL.Query()
 	wanted := slices.Concat(query["status"], query["status[]"])
@@ -39,7 +39,7 @@ func (c *Cluster) listTasks(q *request) (answer, error) {
 			continue
 		}
 		for _, t := range a.tasks {
-			if t.agent == nil || t.state == "" || len(wanted) > 0 && !slices.Contains(wanted, status(t.state)) {
+			if !q.who.sees(a.id) || t.agent == nil || t.state == "" || len(wanted) > 0 && !slices.Contains(wanted, status(t.state)) {
 				continue
 			}
 			if !first {
@@ -59,12 +59,12 @@ func status(state string) string {
 }
 
 // textTasks is the tab-separated form, Marathon facts 1.
-func (c *Cluster) textTasks() answer {
+func (c *Cluster) textTasks(who Identity) answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var b bytes.Buffer
 	for _, a := range c.order {
-		if a.def.Pod != nil {
+		if a.def.Pod != nil || !who.sees(a.id) {
 			continue
 		}
 		name := strings.ReplaceAll(strings.TrimPrefix(a.id, "/"), "/", "_")
@@ -108,6 +108,9 @@ func (c *Cluster) appTasks(q *request, id string) (answer, error) {
 		a := c.app(id)
 		if a == nil {
 			return answer{}, noApp(id)
+		}
+		if !q.who.sees(id) {
+			return answer{}, forbidden()
 		}
 		var b bytes.Buffer
 		b.WriteString(`{"tasks":`)

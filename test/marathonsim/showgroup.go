@@ -96,10 +96,15 @@ func (c *Cluster) writeGroup(b *bytes.Buffer, t tree, g *group, e groupEmbeds) {
 	b.Write(encode(g.id))
 	if e.apps {
 		b.WriteString(`,"apps":[`)
-		for i, a := range t.apps[g.id] {
-			if i > 0 {
+		first := true
+		for _, a := range t.apps[g.id] {
+			if !e.who.sees(a.id) {
+				continue
+			}
+			if !first {
 				b.WriteByte(',')
 			}
+			first = false
 			if e.app != nil {
 				c.showApp(b, a, *e.app)
 			} else {
