@@ -33,7 +33,7 @@ type definition struct {
 	RequirePorts  bool
 	IPAddress     *ipAddress // up to 1.4, IP-per-task
 	HealthChecks  []healthCheck
-	Readiness     json.RawMessage
+	Readiness     []readinessCheck
 	Dependencies  []string
 	Upgrade       upgradeStrategy
 	Labels        map[string]string

@@ -167,7 +167,7 @@ func (a action) done() bool {
 		case t.terminal || t.inactive:
 		case t.killing, a.kind == actionRestart && t.def.ConfigChange != a.def.ConfigChange:
 			return false
-		case t.ready():
+		case t.ready() && t.passed():
 			ready++
 		default:
 			return false

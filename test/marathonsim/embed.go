@@ -54,7 +54,8 @@ func (c *Cluster) showApp(b *bytes.Buffer, a *appState, e embeds) {
 	}
 	b.WriteByte(']')
 	if e.readiness && c.features.readiness {
-		b.WriteString(`,"readinessCheckResults":[]`)
+		b.WriteString(`,"readinessCheckResults":`)
+		b.Write(encode(a.readinessResults()))
 	}
 	if e.tasks {
 		b.WriteString(`,"tasks":`)

@@ -109,9 +109,9 @@ type stepJSON struct {
 }
 
 type actionJSON struct {
-	Action    string           `json:"action,omitempty"`
-	Type      string           `json:"type,omitempty"` // in old generations, instead of action
-	App       string           `json:"app,omitempty"`
-	Pod       string           `json:"pod,omitempty"`
-	Readiness *json.RawMessage `json:"readinessCheckResults,omitempty"`
+	Action    string             `json:"action,omitempty"`
+	Type      string             `json:"type,omitempty"` // in old generations, instead of action
+	App       string             `json:"app,omitempty"`
+	Pod       string             `json:"pod,omitempty"`
+	Readiness []*readinessResult `json:"readinessCheckResults,omitzero"`
 }

@@ -120,11 +120,23 @@ func (c *Cluster) probe(t *task, h healthCheck) error {
 	return probeHTTP(ctx, scheme+"://"+address+"/"+strings.TrimPrefix(h.Path, "/"))
 }
 
-// probeHTTP takes 200 to 399 for a pass; certificates are not verified.
+// probeHTTP takes 200 to 399 for a pass.
 func probeHTTP(ctx context.Context, url string) error {
+	response, err := askHTTP(ctx, url)
+	if err != nil {
+		return err
+	}
+	if response.Status < 200 || response.Status > 399 {
+		return fmt.Errorf("%d %s", response.Status, http.StatusText(response.Status))
+	}
+	return nil
+}
+
+// askHTTP sends a GET; certificates are not verified.
+func askHTTP(ctx context.Context, url string) (*responseJSON, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return fmt.Errorf("make the request: %w", err)
+		return nil, fmt.Errorf("make the request: %w", err)
 	}
 	transport := &http.Transport{
 		DisableKeepAlives: true,
@@ -132,14 +144,11 @@ func probeHTTP(ctx context.Context, url string) error {
 	}
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return fmt.Errorf("ConnectException: %w", err)
+		return nil, fmt.Errorf("ConnectException: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, 1<<16)) // so that the server can finish
-	if response.StatusCode < 200 || response.StatusCode > 399 {
-		return errors.New(response.Status)
-	}
-	return nil
+	body, _ := io.ReadAll(io.LimitReader(response.Body, 1<<16)) // what there is; the server can finish
+	return &responseJSON{response.StatusCode, response.Header.Get("Content-Type"), string(body)}, nil
 }
 
 // probeCommand runs the command of a check with the environment of the task.

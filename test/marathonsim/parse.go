@@ -54,7 +54,7 @@ func (d *definition) update(in fields, f features) (*definition, error) {
 		"cpus": &out.CPUs, "mem": &out.Mem, "disk": &out.Disk, "gpus": &out.GPUs, "executor": &out.Executor,
 		"constraints": &out.Constraints, "backoffSeconds": &out.Backoff, "backoffFactor": &out.BackoffFactor,
 		"maxLaunchDelaySeconds": &out.MaxDelay, "requirePorts": &out.RequirePorts, "labels": &out.Labels,
-		"readinessChecks": &out.Readiness, "acceptedResourceRoles": &out.ResourceRoles, "upgradeStrategy": &out.Upgrade,
+		"acceptedResourceRoles": &out.ResourceRoles, "upgradeStrategy": &out.Upgrade,
 		"killSelection": &out.KillSelection, "unreachableStrategy": &out.Unreachable, "residency": &out.Residency,
 		"taskKillGracePeriodSeconds": &out.KillGrace, "secrets": &out.Secrets, "role": &out.Role,
 	}
@@ -76,7 +76,7 @@ func (d *definition) update(in fields, f features) (*definition, error) {
 		return nil, invalid("/instances", "error.expected.minimum")
 	}
 	for _, step := range []func(*definition, fields, features) error{
-		parseArtifacts, parseContainer, parseNetworks, parsePorts, parseHealthChecks, parseDependencies,
+		parseArtifacts, parseContainer, parseNetworks, parsePorts, parseHealthChecks, parseReadinessChecks, parseDependencies,
 	} {
 		if err := step(out, in, f); err != nil {
 			return nil, err

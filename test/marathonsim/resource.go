@@ -198,7 +198,6 @@ type deploymentJSON struct {
 // c.mu is held.
 func (c *Cluster) showDeployments(who Identity) []byte {
 	out := []deploymentJSON{}
-	none := json.RawMessage("[]")
 	f := c.features
 	f.actionType = false // that is in events only
 	for _, d := range c.deployments {
@@ -226,9 +225,9 @@ func (c *Cluster) showDeployments(who Identity) []byte {
 				j.Steps = append(j.Steps, s.show(f))
 			}
 		}
-		for i := range j.Current {
+		for i, a := range d.steps[d.step] {
 			if f.readiness {
-				j.Current[i].Readiness = &none
+				j.Current[i].Readiness = a.app.readinessResults()
 			}
 		}
 		out = append(out, j)

@@ -21,6 +21,7 @@ type appState struct {
 
 	failures  int       // in a row
 	notBefore time.Time // no launch before
+	unready   bool      // readiness checks fail
 	waiting   bool      // a timer will reconcile the app at notBefore
 	lastFail  *failureJSON
 }
@@ -210,7 +211,7 @@ func (c *Cluster) replace(a *appState) {
 			continue
 		}
 		fresh = append(fresh, t)
-		if t.ready() {
+		if t.ready() && t.passed() {
 			healthy++
 		}
 	}

@@ -61,7 +61,7 @@ type generatedApp struct {
 	Mem           double                     `json:"mem"`
 	Networks      []network                  `json:"networks"`
 	Ports         *[]portDefinition          `json:"portDefinitions,omitempty"`
-	Readiness     json.RawMessage            `json:"readinessChecks,omitempty"`
+	Readiness     []readinessCheck           `json:"readinessChecks,omitempty"`
 	RequirePorts  bool                       `json:"requirePorts"`
 	Residency     json.RawMessage            `json:"residency,omitempty"`
 	Secrets       json.RawMessage            `json:"secrets,omitempty"`
@@ -94,7 +94,7 @@ func showGenerated(d *definition, f features) generatedApp {
 		ID: d.ID, ResourceRoles: some(d.ResourceRoles), Args: d.Args, BackoffFactor: d.BackoffFactor, Backoff: d.Backoff,
 		Cmd: d.Cmd, Constraints: some(d.Constraints), CPUs: d.CPUs, Dependencies: d.Dependencies, Disk: d.Disk, Env: d.Env,
 		Executor: d.Executor, Fetch: d.Fetch, GPUs: d.GPUs, Instances: d.Instances, Labels: d.Labels,
-		MaxDelay: d.MaxDelay, Mem: d.Mem, Networks: d.Networks, Readiness: some(d.Readiness), RequirePorts: d.RequirePorts,
+		MaxDelay: d.MaxDelay, Mem: d.Mem, Networks: d.Networks, Readiness: d.Readiness, RequirePorts: d.RequirePorts,
 		Residency: d.Residency, Secrets: some(d.Secrets), KillGrace: d.KillGrace, Upgrade: d.Upgrade, User: d.User,
 		Version: d.Version, KillSelection: d.KillSelection, Unreachable: d.Unreachable,
 		VersionInfo: versionInfo{d.LastScaling, d.ConfigChange},
@@ -148,7 +148,7 @@ type legacyApp struct {
 	MaxDelay      int                        `json:"maxLaunchDelaySeconds"`
 	Container     *legacyContainer           `json:"container"`
 	HealthChecks  []healthCheckJSON          `json:"healthChecks"`
-	Readiness     json.RawMessage            `json:"readinessChecks,omitempty"`
+	Readiness     []readinessCheck           `json:"readinessChecks,omitzero"`
 	Dependencies  []string                   `json:"dependencies"`
 	Upgrade       upgradeStrategy            `json:"upgradeStrategy"`
 	Labels        map[string]string          `json:"labels"`
@@ -200,7 +200,7 @@ func showLegacy(d *definition, f features) legacyApp {
 		out.Ports, out.RequirePorts = d.servicePorts(), &d.RequirePorts
 	}
 	if f.namedPorts {
-		out.Fetch, out.Readiness, out.Residency = notNil(d.Fetch), orEmpty(d.Readiness, "[]"), orEmpty(d.Residency, "null")
+		out.Fetch, out.Readiness, out.Residency = notNil(d.Fetch), notNil(d.Readiness), orEmpty(d.Residency, "null")
 		out.Definitions = padded(d, out.Ports)
 	}
 	if f.addresses {

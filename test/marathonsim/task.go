@@ -55,6 +55,9 @@ type task struct {
 	gone     chan struct{} // closed when the task has ended
 	process  launcher.Process
 
+	deployment *deployment      // the one that started the task, if one did
+	readiness  *readinessResult // nil: nothing known
+
 	results  []*healthResult // by check; nil: nothing known
 	healthy  *bool           // of all checks, nil: unknown
 	override *bool           // what Marathon's probes are made to say
@@ -70,7 +73,7 @@ func (c *Cluster) newTask(a *appState, def *definition) {
 	}
 	name := strings.ReplaceAll(strings.TrimPrefix(a.id, "/"), "/", "_")
 	t := &task{
-		app: a, def: def, created: time.Now(),
+		app: a, def: def, created: time.Now(), deployment: a.deployment,
 		killSoon: make(chan struct{}), gone: make(chan struct{}), results: make([]*healthResult, len(def.HealthChecks)),
 	}
 	switch {
@@ -121,6 +124,7 @@ func (c *Cluster) live(t *task) {
 		t.started = time.Now()
 		c.setState(t, stateRunning, "")
 		c.check(t)
+		c.checkReadiness(t)
 	})
 	c.await(t, process, done)
 }
