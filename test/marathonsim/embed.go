@@ -73,8 +73,8 @@ func (c *Cluster) showTasks(b *bytes.Buffer, a *appState, servicePorts bool) {
 	b.WriteByte('[')
 	first := true
 	for _, t := range a.tasks {
-		if t.agent == nil || t.state == "" {
-			continue // not placed yet
+		if !t.listed(c.features) {
+			continue
 		}
 		if !first {
 			b.WriteByte(',')

@@ -76,7 +76,7 @@ func (d *definition) update(in fields, f features) (*definition, error) {
 		return nil, invalid("/instances", "error.expected.minimum")
 	}
 	for _, step := range []func(*definition, fields, features) error{
-		parseArtifacts, parseContainer, parseNetworks, parsePorts, parseHealthChecks, parseReadinessChecks, parseDependencies,
+		parseArtifacts, parseContainer, parseNetworks, parsePorts, parseHealthChecks, parseReadinessChecks, parseDependencies, parseResidency,
 	} {
 		if err := step(out, in, f); err != nil {
 			return nil, err

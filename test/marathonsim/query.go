@@ -53,7 +53,7 @@ func (c *Cluster) Tasks(app string) []TaskInfo {
 	}
 	var out []TaskInfo
 	for _, t := range a.tasks {
-		if t.agent == nil || t.state == "" {
+		if !t.listed(c.features) {
 			continue
 		}
 		info := TaskInfo{
@@ -114,5 +114,11 @@ func (c *Cluster) settled(app string, n int) bool {
 	if a == nil {
 		return n == 0
 	}
-	return len(a.tasks) == n && a.deployment == nil
+	tasks := len(a.tasks)
+	for _, t := range a.tasks {
+		if t.reserved {
+			tasks--
+		}
+	}
+	return tasks == n && a.deployment == nil
 }

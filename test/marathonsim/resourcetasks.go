@@ -39,7 +39,7 @@ func (c *Cluster) listTasks(q *request) (answer, error) {
 			continue
 		}
 		for _, t := range a.tasks {
-			if !q.who.sees(a.id) || t.agent == nil || t.state == "" || len(wanted) > 0 && !slices.Contains(wanted, status(t.state)) {
+			if !q.who.sees(a.id) || !t.listed(c.features) || len(wanted) > 0 && !slices.Contains(wanted, status(t.state)) {
 				continue
 			}
 			if !first {

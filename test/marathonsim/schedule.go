@@ -97,11 +97,18 @@ func (c *Cluster) end(t *task, state, message string) {
 			c.setState(t, state, message)
 		}
 		t.killing = true
-		if state != stateFailed && state != stateFinished {
+		failed := state == stateFailed || state == stateFinished
+		if failed {
+			c.noteFailure(t, message)
+		}
+		if t.agent != nil && t.def.resident() && c.apps[t.app.id] == t.app {
+			c.reserve(t)
+			return
+		}
+		if !failed {
 			c.remove(t)
 			return
 		}
-		c.noteFailure(t, message)
 		if c.features.listTerminal && state == stateFailed && c.apps[t.app.id] == t.app {
 			t.terminal = true
 			t.forgetResults()
@@ -193,7 +200,7 @@ func (c *Cluster) reconcile(a *appState) {
 // forgetTerminal removes the ended tasks that waited to be replaced. c.mu is held.
 func (c *Cluster) forgetTerminal(a *appState) {
 	for _, t := range slices.Clone(a.tasks) {
-		if t.terminal {
+		if t.terminal && !t.reserved {
 			c.remove(t)
 		}
 	}
@@ -218,8 +225,12 @@ func (c *Cluster) replace(a *appState) {
 	upgrade := a.launch.Upgrade
 	minimum := int(math.Ceil(float64(a.target) * float64(upgrade.MinimumHealthCapacity)))
 	maximum := int(math.Floor(float64(a.target) * (1 + float64(upgrade.MaximumOverCapacity))))
-	if minimum == maximum {
-		maximum++ // without room for one more nothing could ever be replaced
+	if minimum == maximum { // without room for one more or less nothing could ever be replaced
+		if a.launch.resident() {
+			minimum--
+		} else {
+			maximum++
+		}
 	}
 	if surplus := len(old) - max(minimum-healthy, 0); surplus > 0 {
 		for _, t := range victims(old, a.def.KillSelection)[:surplus] {
@@ -257,6 +268,9 @@ func victims(tasks []*task, selection string) []*task {
 
 // launchUpTo creates n tasks, now or when the backoff is over. c.mu is held.
 func (c *Cluster) launchUpTo(a *appState, n int) {
+	if n > 0 && a.launch.resident() {
+		n -= a.ending() // their places are taken when they have ended
+	}
 	if n <= 0 {
 		return
 	}

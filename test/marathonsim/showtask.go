@@ -10,7 +10,7 @@ type ipJSON struct {
 
 // addresses returns the task's addresses, which are known once it runs.
 func (t *task) addresses() []ipJSON {
-	if t.started.IsZero() {
+	if t.started.IsZero() || t.reserved && t.state == stateStaging {
 		return nil
 	}
 	var out []ipJSON
@@ -33,7 +33,7 @@ type generatedTask struct {
 	Ports        []int                 `json:"ports"`
 	ServicePorts []int                 `json:"servicePorts"`
 	Results      []generatedResultJSON `json:"healthCheckResults"`
-	LocalVolumes []struct{}            `json:"localVolumes"`
+	LocalVolumes []localVolume         `json:"localVolumes"`
 	AppID        string                `json:"appId"`
 	Region       string                `json:"region"`
 	Zone         string                `json:"zone"`
@@ -52,18 +52,19 @@ type generatedResultJSON struct {
 
 // legacyTask is a task of up to 1.5.
 type legacyTask struct {
-	ID           string   `json:"id"`
-	SlaveID      string   `json:"slaveId"`
-	Host         string   `json:"host"`
-	State        string   `json:"state,omitempty"`
-	StartedAt    **string `json:"startedAt,omitempty"` // absent or null
-	StagedAt     string   `json:"stagedAt,omitempty"`
-	Ports        []int    `json:"ports,omitzero"`
-	Version      string   `json:"version,omitempty"`
-	IPAddresses  []ipJSON `json:"ipAddresses,omitempty"`
-	AppID        string   `json:"appId"`
-	Results      []any    `json:"healthCheckResults,omitempty"`
-	ServicePorts []int    `json:"servicePorts,omitempty"`
+	ID           string        `json:"id"`
+	SlaveID      string        `json:"slaveId"`
+	Host         string        `json:"host"`
+	State        string        `json:"state,omitempty"`
+	StartedAt    **string      `json:"startedAt,omitempty"` // absent or null
+	StagedAt     string        `json:"stagedAt,omitempty"`
+	Ports        []int         `json:"ports,omitzero"`
+	Version      string        `json:"version,omitempty"`
+	IPAddresses  []ipJSON      `json:"ipAddresses,omitempty"`
+	LocalVolumes []localVolume `json:"localVolumes,omitempty"`
+	AppID        string        `json:"appId"`
+	Results      []any         `json:"healthCheckResults,omitempty"`
+	ServicePorts []int         `json:"servicePorts,omitempty"`
 }
 
 // legacyResultJSON is a health result of up to 1.4.
@@ -105,7 +106,7 @@ func (t *task) ended() bool {
 func (t *task) showGenerated(f features, servicePorts []int) generatedTask {
 	out := generatedTask{
 		ID: t.id, SlaveID: t.agent.id, Host: t.agent.Name, State: t.state, IPAddresses: notNil(t.addresses()),
-		Ports: []int{}, ServicePorts: notNil(servicePorts), Results: []generatedResultJSON{}, LocalVolumes: []struct{}{},
+		Ports: []int{}, ServicePorts: notNil(servicePorts), Results: []generatedResultJSON{}, LocalVolumes: t.localVolumes(f),
 		AppID: t.app.id, Region: "dc-north", Zone: "zone-a",
 	}
 	if f.roles {
@@ -135,6 +136,7 @@ func (h *healthResult) showGenerated(t *task) generatedResultJSON {
 func (t *task) showLegacy(f features, servicePorts []int) legacyTask {
 	out := legacyTask{
 		ID: t.id, SlaveID: t.agent.id, Host: t.agent.Name, AppID: t.app.id, ServicePorts: servicePorts,
+		LocalVolumes: t.localVolumes(f),
 	}
 	if f.taskState {
 		out.State = t.state

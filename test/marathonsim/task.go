@@ -55,6 +55,10 @@ type task struct {
 	gone     chan struct{} // closed when the task has ended
 	process  launcher.Process
 
+	home     *agentState // where a resident task must run; nil: anywhere
+	attempt  int         // of the instance, from 1
+	reserved bool        // nothing but the reservation is left of a resident task
+
 	deployment *deployment      // the one that started the task, if one did
 	readiness  *readinessResult // nil: nothing known
 
@@ -73,7 +77,7 @@ func (c *Cluster) newTask(a *appState, def *definition) {
 	}
 	name := strings.ReplaceAll(strings.TrimPrefix(a.id, "/"), "/", "_")
 	t := &task{
-		app: a, def: def, created: time.Now(), deployment: a.deployment,
+		app: a, def: def, created: time.Now(), deployment: a.deployment, attempt: 1,
 		killSoon: make(chan struct{}), gone: make(chan struct{}), results: make([]*healthResult, len(def.HealthChecks)),
 	}
 	switch {
@@ -86,6 +90,9 @@ func (c *Cluster) newTask(a *appState, def *definition) {
 	default:
 		t.instance = name + ".marathon-" + id.String()
 		t.id = name + "." + id.String()
+	}
+	if old := c.reservation(a); old != nil {
+		t.inherit(old, c.features)
 	}
 	a.tasks = append(a.tasks, t)
 	c.taskIndex[t.id] = t
@@ -239,7 +246,7 @@ func (c *Cluster) place(t *task) ([]net.Listener, bool) {
 func (c *Cluster) pick(t *task, not map[*agentState]bool) *agentState {
 	var best *agentState
 	for _, a := range c.agents {
-		if not[a] || a.lost {
+		if not[a] || a.lost || t.home != nil && t.home != a {
 			continue
 		}
 		if best == nil || a.perApp[t.app.id] < best.perApp[t.app.id] ||
