@@ -54,7 +54,7 @@ func (c *Cluster) abdicate() {
 	c.publishing = false
 	c.closeStreams()
 	for _, t := range c.taskIndex {
-		t.forgetResults()
+		t.forgetResults(c.features)
 	}
 	c.changed()
 }

@@ -90,6 +90,7 @@ type features struct {
 	lostState     bool // TASK_LOST where later versions say TASK_UNREACHABLE (up to 1.3)
 	keepLost      bool // lost tasks stay listed (1.1)
 	readiness     bool // readiness checks run (1.1)
+	keepResults   bool // results of agents outlive a leader (1.3)
 	uniqueMapping bool // the service port of a mapping belongs to one app (up to 1.1)
 	startStep     bool // a deployment starts an app in one step and scales it in the next (up to 1.7)
 	reservedIDs   bool // ids must not end with the names of sub-resources (1.8)
@@ -141,7 +142,7 @@ func (g Generation) features() (features, error) {
 		actionType: until(V0_15), failureReason: since(V1_7),
 		heavyPlans: until(V1_5), lightPlans: since(V1_5), eventFilter: since(V1_3), closeSlow: since(V1_8),
 
-		killingState: since(V1_1), lostState: until(V1_3), keepLost: since(V1_1), readiness: since(V1_1),
+		killingState: since(V1_1), lostState: until(V1_3), keepLost: since(V1_1), readiness: since(V1_1), keepResults: since(V1_3),
 		uniqueMapping: until(V1_1), startStep: until(V1_7), reservedIDs: since(V1_8),
 
 		eventAuth: since(V1_3), leaderStays: until(V1_1), redirectEvents: since(V1_7),

@@ -255,7 +255,7 @@ func (c *Cluster) note(t *task, index int, h healthCheck, failure error) {
 		}
 	}
 	c.aggregate(t)
-	if failure != nil && h.MaxFailures > 0 && result.failures >= h.MaxFailures {
+	if failure != nil && h.kills(result.failures) {
 		if t.def.Pod == nil { // it is Mesos that ends a pod's container
 			c.unhealthyKill(t, result.cause)
 		}
@@ -286,13 +286,13 @@ func (c *Cluster) aggregate(t *task) {
 
 // forgetResults drops what only the leader's memory holds. The cluster's lock is
 // held.
-func (t *task) forgetResults() {
+func (t *task) forgetResults(f features) {
 	if len(t.results) == 0 {
 		return
 	}
 	t.json = nil
 	for i, h := range t.def.HealthChecks {
-		if !h.onAgent() || t.terminal {
+		if !h.onAgent() || t.terminal || !f.keepResults {
 			t.results[i] = nil
 			t.healthy = nil
 		}

@@ -84,6 +84,15 @@ func (h healthCheck) onAgent() bool {
 	return h.Protocol == "COMMAND" || strings.HasPrefix(h.Protocol, "MESOS_")
 }
 
+// kills reports whether a task is killed after so many failures in a row. A
+// maximum of 0 means never, but at the first one for Mesos' own checks.
+func (h healthCheck) kills(failures int) bool {
+	if h.MaxFailures == 0 {
+		return strings.HasPrefix(h.Protocol, "MESOS_")
+	}
+	return failures >= h.MaxFailures
+}
+
 // healthCheckJSON is a check as documents show it.
 type healthCheckJSON struct {
 	Grace      json.Number  `json:"gracePeriodSeconds"`

@@ -128,7 +128,7 @@ func isArchive(uri string) bool {
 	return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(uri, s) })
 }
 
-func parseHealthChecks(d *definition, in fields, _ features) error {
+func parseHealthChecks(d *definition, in fields, f features) error {
 	if !in.has("healthChecks") {
 		return nil
 	}
@@ -141,6 +141,9 @@ func parseHealthChecks(d *definition, in fields, _ features) error {
 		h, err := parseHealthCheck(raw)
 		if err != nil {
 			return invalid(fmt.Sprintf("/healthChecks(%d)", i), err.Error())
+		}
+		if strings.HasPrefix(h.Protocol, "MESOS_") && !f.instances {
+			return invalid(fmt.Sprintf("/healthChecks(%d)", i), fmt.Sprintf("health check protocol %q is unknown", h.Protocol))
 		}
 		if h.Protocol != "COMMAND" && h.Port == nil && h.PortIndex == nil {
 			h.PortIndex = new(int)

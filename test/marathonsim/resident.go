@@ -68,7 +68,7 @@ func parseResidency(d *definition, in fields, _ features) error {
 func (c *Cluster) reserve(t *task) {
 	t.terminal, t.reserved = true, true
 	t.json = nil
-	t.forgetResults()
+	t.forgetResults(c.features)
 	if !c.features.instances {
 		t.state = stateStaging // that is how it looks
 	}

@@ -111,7 +111,7 @@ func (c *Cluster) end(t *task, state, message string) {
 		}
 		if c.features.listTerminal && state == stateFailed && c.apps[t.app.id] == t.app {
 			t.terminal = true
-			t.forgetResults()
+			t.forgetResults(c.features)
 			return
 		}
 		c.remove(t)
@@ -301,5 +301,8 @@ func (c *Cluster) kill(t *task) {
 	}
 	t.killing = true
 	t.json = nil
+	if c.features.scheduledEvents && t.agent != nil { // the goal has changed, the condition has not
+		c.instanceChanged(t, condition(t.state))
+	}
 	close(t.killSoon)
 }
