@@ -184,7 +184,7 @@ func newSource(cfg Config, cluster Cluster, client marathon.ClientConfig, reg pr
 		Framework: cfg.FrameworkName, VerdictCapacity: cfg.LRUCacheCapacity,
 		CertificateFolders: certificateFolders(cfg.Certificates.List),
 	}
-	s.terms = termsOf(options)
+	s.terms = termsOf(options, cfg.Pods)
 	s.deriver = marathon.NewDeriver(options, s.resolver, s.log)
 	return s, nil
 }

@@ -55,7 +55,11 @@ func (s *source) begin(cfg Config, mode marathon.Mode, c *control.Controller) {
 }
 
 // termsOf says what besides the apps decides about services.
-func termsOf(o marathon.Options) string {
+func termsOf(o marathon.Options, pods bool) string {
 	o.VerdictCapacity = 0
-	return fmt.Sprintf("%+v", o)
+	terms := fmt.Sprintf("%+v", o)
+	if pods {
+		terms += " with pods"
+	}
+	return terms
 }

@@ -181,7 +181,7 @@ func causes(apps []App, reasons map[string]bool) func(app, task string) bool {
 	listed := map[string]struct{}{}  // tasks
 	content := map[string]struct{}{} // apps and groups that have all the tasks they want
 	short := map[string]struct{}{}   // apps and groups that do not
-	told := map[string]struct{}{}    // what the tasks of apps begin with that events explain
+	told := map[string]struct{}{}    // what the IDs of tasks begin with that are explained
 	for app, gone := range reasons {
 		if gone {
 			told[taskPrefix(app)] = struct{}{}
@@ -197,6 +197,9 @@ func causes(apps []App, reasons map[string]bool) func(app, task string) bool {
 		}
 		for _, t := range a.Tasks {
 			listed[t.ID] = struct{}{}
+			if a.isPod() { // what is served are its containers, of which one that has ended is not listed
+				told[t.ID] = struct{}{}
+			}
 		}
 		if _, ok := reasons[a.ID]; ok {
 			told[taskPrefix(a.ID)] = struct{}{}

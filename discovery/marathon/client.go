@@ -159,7 +159,7 @@ func (c *Client) AppsElsewhere(ctx context.Context, master string) (Answer, erro
 	}
 	answer.Apps = apps
 	if c.cfg.Pods {
-		return c.withPods(ctx, answer)
+		return c.withPods(ctx, answer, master)
 	}
 	return answer, nil
 }

@@ -18,13 +18,13 @@ var errNoRoute = errors.New("no such path")
 // versionsTimeout bounds what one reading asks about old versions of pods.
 const versionsTimeout = 3 * time.Second
 
-// withPods adds the pods to the answer about all apps. A Marathon without pods (before
+// withPods adds the pods to the answer about all apps, with last as in AppsElsewhere. A Marathon without pods (before
 // 1.4) has none. Every other failure is one of the whole reading: it never means "no
 // pods". So is an unknown path once there was a list of pods, as it comes from something
 // else than the Marathon that gave the list.
-func (c *Client) withPods(ctx context.Context, answer Answer) (Answer, error) {
+func (c *Client) withPods(ctx context.Context, answer Answer, last string) (Answer, error) {
 	var pods []podDocument
-	q := question{path: "/v2/pods::status", read: func(body io.Reader) (err error) {
+	q := question{path: "/v2/pods::status", last: last, read: func(body io.Reader) (err error) {
 		pods, err = decodePods(body)
 		return err
 	}}
