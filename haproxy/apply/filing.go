@@ -1,9 +1,12 @@
 package apply
 
 import (
+	"os"
+	"runtime"
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
 
 	"mlb/haproxy"
 )
@@ -26,8 +29,34 @@ type filing struct {
 
 // filed is the outcome of writing files.
 type filed struct {
-	took time.Duration
-	err  error
+	took, cpu time.Duration
+	bytes     int // of the files that were replaced
+	err       error
+}
+
+// file writes the files of a configuration and keeps what they were.
+func (l *Loop) file(d haproxy.Config) filed {
+	runtime.LockOSThread() // whose time is taken
+	defer runtime.UnlockOSThread()
+	begin, cpu := time.Now(), threadTime()
+	previous, err := l.store(d)
+	l.keep(previous)
+	f := filed{took: time.Since(begin), cpu: threadTime() - cpu, err: err}
+	for _, p := range previous {
+		if info, err := os.Stat(p.path); err == nil {
+			f.bytes += int(info.Size())
+		}
+	}
+	return f
+}
+
+// threadTime is the processor time that the present thread has used.
+func threadTime() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }
 
 func newFiling() filing { return filing{done: make(chan filed, 1), timer: stopped()} }
@@ -57,18 +86,15 @@ func (l *Loop) flush() {
 	l.filing.dirty, l.filing.busy, l.filing.began = false, true, time.Now()
 	l.shelveAdded()
 	d := l.runningFiles()
-	go func() {
-		begin := time.Now()
-		previous, err := l.store(d)
-		l.keep(previous)
-		l.filing.done <- filed{time.Since(begin), err}
-	}()
+	go func() { l.filing.done <- l.file(d) }()
 }
 
 // flushed takes in the outcome of a flush.
 func (l *Loop) flushed(f filed) {
 	l.filing.busy, l.filing.took = false, f.took
 	l.metrics.filing.Observe(f.took.Seconds())
+	l.metrics.filingCPU.Add(f.cpu.Seconds())
+	l.metrics.written.Add(float64(f.bytes))
 	if f.err != nil {
 		l.log.Error("configuration not written, trying again", zap.Error(f.err))
 		l.filing.dirty = true
@@ -96,9 +122,10 @@ func (l *Loop) writeRunning() {
 	}
 	l.filing.dirty, l.filing.began = false, time.Now()
 	l.shelveAdded()
-	previous, err := l.writeFiles(l.runningFiles())
-	l.keep(previous)
-	l.flushed(filed{time.Since(l.filing.began), err})
+	if c := l.checking.now; c != nil {
+		c.stale = true
+	}
+	l.flushed(l.file(l.runningFiles()))
 }
 
 // runningFiles is what the files should hold.

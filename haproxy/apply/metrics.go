@@ -14,6 +14,8 @@ type Metrics struct {
 	restarts prometheus.Counter
 	drift    prometheus.Counter
 	filing   prometheus.Histogram
+	// written and filingCPU are the bytes written and the processor time of it.
+	written, filingCPU prometheus.Counter
 }
 
 // NewMetrics returns the metrics, registered.
@@ -52,6 +54,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
 		}),
 	}
-	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.arriving, m.restarts, m.drift, m.filing)
+	m.written = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mlb_files_written_bytes_total", Help: "Bytes of the files that were replaced after changes at run time, beside the passes.",
+	})
+	m.filingCPU = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "mlb_files_write_cpu_seconds_total", Help: "Processor time of making and writing the files after changes at run time, beside the passes.",
+	})
+	reg.MustRegister(m.applies, m.reloads, m.reasons, m.duration, m.inSync, m.leaving, m.arriving, m.restarts, m.drift, m.filing,
+		m.written, m.filingCPU)
 	return m
 }

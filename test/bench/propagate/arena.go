@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,10 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"syscall"
 
 	"mlb/haproxy/process"
+	"mlb/test/bench/stage"
 )
 
 // The two sides: the bare program and mlb.
@@ -26,18 +24,19 @@ const (
 
 func sideName(n int) string { return [sides]string{"bare", "mlb"}[n] }
 
-// side is one that is measured, with a Marathon and a HAProxy of its own.
+// stickHeader is the header by whose value clients stay with a task.
+const stickHeader = "x-client"
+
+// side is one that is measured, with a Marathon and a HAProxy of its own. Its program
+// is what is between the two.
 type side struct {
-	name, dir, host, master string
-	// program is what is between the two.
-	program *child
-	// notes is what Marathon says.
-	notes chan note
+	*stage.Scene
+	name string
 }
 
 // arena is one size.
 type arena struct {
-	site
+	stage.Site
 	o      options
 	sides  [sides]*side
 	client *http.Client
@@ -51,42 +50,44 @@ func open(ctx context.Context, o options, dir string, apps int, progress io.Writ
 	if err != nil {
 		return nil, err
 	}
-	a := &arena{site: newSite(apps, taskPort(), files), o: o, client: &http.Client{Transport: &http.Transport{}}}
+	a := &arena{Site: stage.NewSite(apps, stage.FreePort(), files), o: o, client: &http.Client{Transport: &http.Transport{}}}
+	a.StickHeader = stickHeader
 	if err = os.Mkdir(dir, 0o755); err != nil {
 		return a, err
 	}
 	say := func(format string, words ...any) { _, _ = fmt.Fprintf(progress, format+"\n", words...) }
 	say("%d apps, %d with checks: starting Marathon", a.Apps, a.Checked)
-	tasks, err := startTasks(ctx, o, filepath.Join(dir, "tasks"), a.TaskPort)
+	tasks, err := stage.StartTasks(ctx, o.programs, filepath.Join(dir, "tasks"), a.TaskPort)
 	if tasks != nil {
-		a.stops = append(a.stops, tasks.stop)
+		a.stops = append(a.stops, tasks.Stop)
 	}
 	if err != nil {
 		return a, err
 	}
-	masters, err := a.startMarathon(ctx, filepath.Join(dir, "marathon"))
+	scenes, stop, err := stage.StartMarathon(ctx, stage.Cast{Site: a.Site, Clusters: sides}, filepath.Join(dir, "marathon"))
+	if stop != nil {
+		a.stops = append(a.stops, stop)
+	}
 	if err != nil {
 		return a, err
 	}
 	say("starting mlb and HAProxy")
 	for i := range a.sides {
-		s := a.sides[i]
-		s.dir, s.master = filepath.Join(dir, s.name), masters[i]
-		if s.program, err = startMLB(ctx, o, s.dir, s.host, s.master); err != nil {
+		s := &side{scenes[i], sideName(i)}
+		s.Dir, s.Host = filepath.Join(dir, s.name), stage.Loopback(1+i)
+		if err = stage.StartMLB(ctx, o.programs, s.Scene); err != nil {
 			return a, err
 		}
-		a.stops = append(a.stops, s.program.stop)
+		a.sides[i] = s
+		a.stops = append(a.stops, s.Program.Stop)
 	}
 	for _, s := range a.sides {
-		if err := s.program.ready(ctx, a.client, s.host); err != nil {
+		if err := s.Ready(ctx, a.client); err != nil {
 			return a, err
 		}
 	}
 	return a, a.replaceByBare(ctx, a.sides[sideBare])
 }
-
-// taskPort is a port that the system gives nobody, and for each process another one.
-func taskPort() int { return 20000 + os.Getpid()%10000 }
 
 // close ends everything, the last first.
 func (a *arena) close() error {
@@ -98,80 +99,30 @@ func (a *arena) close() error {
 	return errors.Join(errs...)
 }
 
-// startMarathon starts the simulator and hands on what it says.
-func (a *arena) startMarathon(ctx context.Context, log string) ([]string, error) {
-	c, out, err := role(ctx, roleMarathon, a.site, log)
-	if err != nil {
-		return nil, err
-	}
-	read := make(chan struct{})
-	a.stops = append(a.stops, func() error {
-		err := c.stop()
-		<-read
-		return errors.Join(err, out.Close())
-	})
-	lines := json.NewDecoder(bufio.NewReader(out))
-	var masters []string
-	if err := lines.Decode(&masters); err != nil {
-		close(read)
-		return nil, errors.Join(err, c.failure())
-	}
-	for i := range a.sides {
-		a.sides[i] = &side{name: sideName(i), host: loopback(1 + i), notes: make(chan note, 1024)}
-	}
-	go func() {
-		defer close(read)
-		for {
-			var n note
-			if lines.Decode(&n) != nil {
-				return // it has ended, or will be found not to answer
-			}
-			select {
-			case a.sides[n.Side].notes <- n:
-			default: // nobody waits for one of so many
-			}
-		}
-	}()
-	return masters, nil
-}
-
 // replaceByBare takes mlb away from its HAProxy, which goes on, and puts the bare
 // program there.
 func (a *arena) replaceByBare(ctx context.Context, s *side) error {
-	pids, err := processes(ctx, a.client, s.host)
+	pids, err := stage.Processes(ctx, a.client, s.Host)
 	if err != nil {
 		return err
 	}
-	if err = s.program.cmd.Process.Kill(); err != nil {
+	if err = s.Program.Kill(); err != nil {
 		return err
 	}
-	<-s.program.ended
-	a.stops = append(a.stops, func() error { return endProcess(pids[0]) })
-	socket := filepath.Join(s.dir, masterSocket)
-	c, out, err := role(ctx, roleBare, job{
-		Master: s.master, Socket: socket, Config: filepath.Join(s.dir, configFile), Port: a.TaskPort,
-	}, filepath.Join(s.dir, "bare"))
+	<-s.Program.Ended
+	a.stops = append(a.stops, func() error { return stage.EndProcess(context.WithoutCancel(ctx), pids[0]) })
+	socket := filepath.Join(s.Dir, stage.MasterSocket)
+	c, out, err := stage.Role(ctx, roleBare, job{
+		Master: s.Master, Socket: socket, Config: filepath.Join(s.Dir, stage.ConfigFile), Port: a.TaskPort,
+	}, filepath.Join(s.Dir, "bare"))
 	if err != nil {
 		return err
 	}
-	s.program = c
-	a.stops = append(a.stops, func() error { return errors.Join(c.stop(), out.Close()) })
+	s.Program = c
+	a.stops = append(a.stops, func() error { return errors.Join(c.Stop(), out.Close()) })
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		<-c.ended
-		return errors.Join(err, c.failure())
+		<-c.Ended
+		return errors.Join(err, c.Failure())
 	}
 	return nil
-}
-
-// endProcess ends a process that is not a child and waits for it.
-func endProcess(pid int) error {
-	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
-		return fmt.Errorf("end process %s: %w", strconv.Itoa(pid), err)
-	}
-	return eventually(context.Background(), "HAProxy has ended", func() error {
-		if err := syscall.Kill(pid, 0); err == nil {
-			return fmt.Errorf("process %d is there", pid)
-		}
-		return nil
-	})
 }

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mlb/test/bench/stage"
 )
 
 // roleBare is the first word of the bare program's process.
@@ -113,7 +115,7 @@ func (b *bareProgram) follow(ctx context.Context, out io.Writer) error {
 	if _, err := fmt.Fprintln(out, "following"); err != nil {
 		return err
 	}
-	events := make(chan note)
+	events := make(chan stage.Note)
 	ended := make(chan error, 1)
 	go func() { ended <- read(ctx, response.Body, events) }()
 	again := time.NewTicker(100 * time.Millisecond)
@@ -138,7 +140,7 @@ func (b *bareProgram) follow(ctx context.Context, out io.Writer) error {
 
 // read hands on the events of tasks that begin to run or to go, until the stream
 // ends.
-func read(ctx context.Context, stream io.Reader, events chan<- note) error {
+func read(ctx context.Context, stream io.Reader, events chan<- stage.Note) error {
 	lines := bufio.NewReaderSize(stream, 1<<20)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -149,8 +151,8 @@ func read(ctx context.Context, stream io.Reader, events chan<- note) error {
 		if !found {
 			continue
 		}
-		n, err := readNote(data)
-		if err != nil || n.State != stateRunning && n.State != stateKilling {
+		n, err := stage.ReadNote(data)
+		if err != nil || n.State != stage.StateRunning && n.State != stage.StateKilling {
 			continue
 		}
 		select {
@@ -229,7 +231,7 @@ func (b *bareProgram) running(ctx context.Context, app string) ([]string, error)
 	}
 	var addresses []string
 	for _, t := range document.App.Tasks {
-		if t.State == stateRunning && len(t.IPAddresses) > 0 {
+		if t.State == stage.StateRunning && len(t.IPAddresses) > 0 {
 			addresses = append(addresses, t.IPAddresses[0].IPAddress)
 		}
 	}

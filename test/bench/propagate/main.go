@@ -27,6 +27,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"mlb/test/bench/stage"
 )
 
 // options are what the command line says.
@@ -45,9 +47,8 @@ type options struct {
 	// cost than the smallest.
 	p50, p99, growth float64
 	cpu              time.Duration
-	// haproxy is the program, mlb the one that is measured; empty means that it is
-	// built.
-	haproxy, mlb string
+	// programs are those to start; without an mlb it is built.
+	programs stage.Programs
 	// keep says that the folder with the logs stays.
 	keep bool
 }
@@ -62,10 +63,10 @@ func main() {
 	}
 }
 
-// run measures and prints, or is one of the processes that this takes.
+// run measures and prints, or is one of the stage.Processes that this takes.
 func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writer) error {
-	if len(args) == 2 && args[0] == roleMarathon {
-		return marathon(ctx, args[1], in, out)
+	if len(args) == 2 && args[0] == stage.RoleMarathon {
+		return stage.Marathon(ctx, args[1], in, out)
 	}
 	if len(args) == 2 && args[0] == roleBare {
 		return bare(ctx, args[1], in, out)
@@ -97,16 +98,16 @@ func parse(args []string, usage io.Writer) (options, error) {
 	flags.Float64Var(&o.p99, "p99", 5, "how many times the floor the 99th percentile may be")
 	flags.DurationVar(&o.cpu, "cpu", 15*time.Millisecond, "processor time that a change may take")
 	flags.Float64Var(&o.growth, "growth", 2, "how many times the smallest size the largest may cost")
-	flags.StringVar(&o.haproxy, "haproxy", "haproxy", "HAProxy's program")
-	flags.StringVar(&o.mlb, "mlb", "", "mlb's program; empty builds it")
+	flags.StringVar(&o.programs.HAProxy, "haproxy", "haproxy", "HAProxy's program")
+	flags.StringVar(&o.programs.MLB, "mlb", "", "mlb's program; empty builds it")
 	flags.BoolVar(&o.keep, "keep", false, "keep the folder with the logs, and say where")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
 	for word := range strings.SplitSeq(*sizes, ",") {
 		n, err := strconv.Atoi(word)
-		if err != nil || n < leastApps || n > mostApps || len(o.sizes) > 0 && n <= o.sizes[len(o.sizes)-1] {
-			return o, fmt.Errorf("-sizes %s: want rising numbers from %d to %d", *sizes, leastApps, mostApps)
+		if err != nil || n < stage.LeastApps || n > stage.MostApps || len(o.sizes) > 0 && n <= o.sizes[len(o.sizes)-1] {
+			return o, fmt.Errorf("-sizes %s: want rising numbers from %d to %d", *sizes, stage.LeastApps, stage.MostApps)
 		}
 		o.sizes = append(o.sizes, n)
 	}

@@ -10,14 +10,13 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"mlb/test/bench/stage"
 )
 
 // pause is how long a client waits after it was told that no task is there. HAProxy
 // closes the connection then, and new ones cost more than requests.
 const pause = 300 * time.Microsecond
-
-// taskHeader is the header in which a task tells its address.
-const taskHeader = "x-task"
 
 // sightings are which tasks answered, and when.
 type sightings struct {
@@ -38,7 +37,7 @@ type sighting struct {
 }
 
 func newSightings() *sightings {
-	return &sightings{tasks: map[string]*sighting{}, began: now(), wake: make(chan struct{}, 1)}
+	return &sightings{tasks: map[string]*sighting{}, began: stage.Now(), wake: make(chan struct{}, 1)}
 }
 
 // note notes an answer; an empty address is one of no task.
@@ -81,7 +80,7 @@ func (s *sightings) count() (tasks, requests int) {
 
 // wait returns when the condition holds; it is looked at after answers.
 func (s *sightings) wait(ctx context.Context, what string, condition func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, stage.Patience)
 	defer cancel()
 	for !condition() {
 		select {
@@ -116,7 +115,7 @@ func (s *sightings) probe(ctx context.Context, p *prober) error {
 		if err != nil {
 			return err
 		}
-		s.note(string(task), now())
+		s.note(string(task), stage.Now())
 		if len(task) == 0 {
 			select {
 			case <-time.After(pause):
@@ -167,7 +166,7 @@ func (p *prober) ask(ctx context.Context) (task []byte, err error) {
 				p.conn = nil
 				return nil, err
 			}
-			if err = p.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			if err = p.conn.SetDeadline(time.Now().Add(stage.Patience)); err != nil {
 				return nil, err
 			}
 			p.answers = bufio.NewReader(p.conn)
@@ -208,7 +207,7 @@ func (p *prober) read() (task []byte, err error) {
 			if size, err = strconv.Atoi(string(value)); err != nil {
 				return nil, err
 			}
-		case bytes.EqualFold(name, []byte(taskHeader)):
+		case bytes.EqualFold(name, []byte(stage.TaskHeader)):
 			host, _, _ := bytes.Cut(value, []byte(":"))
 			p.task = append(p.task, host...)
 		}

@@ -75,18 +75,6 @@ backend shops_empty_10001
 	}
 }
 
-func TestNotesAreReadFromEvents(t *testing.T) {
-	t.Parallel()
-	got, err := readNote([]byte(`{"appId":"/cart","taskId":"cart.1","taskStatus":"TASK_RUNNING","ipAddresses":[{"ipAddress":"127.1.1.1","protocol":"IPv4"}]}` + "\r\n"))
-	want := note{App: "/cart", Task: "cart.1", State: stateRunning, Address: "127.1.1.1"}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("error %v, note (-want +got):\n%s", err, diff)
-	}
-	if _, err := readNote([]byte(`{"taskStatus":"TASK_RUNNING","ipAddresses":[]}`)); err == nil {
-		t.Error("a task without address is no error")
-	}
-}
-
 // A task can only be added to a backend in the words of one that is there.
 func TestCommandsForANewTask(t *testing.T) {
 	t.Parallel()

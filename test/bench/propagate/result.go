@@ -14,11 +14,13 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"mlb/test/bench/stage"
 )
 
 // result is what one size gave.
 type result struct {
-	site
+	stage.Site
 	figures [sides]figures
 	// reloads is how often mlb reloaded HAProxy during the changes, peak the most
 	// memory it had, the start included.
@@ -39,8 +41,8 @@ func measure(ctx context.Context, o options, progress io.Writer) (results []resu
 	if err = os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if o.mlb == "" {
-		if o.mlb, err = build(ctx, dir); err != nil {
+	if o.programs.MLB == "" {
+		if o.programs.MLB, err = stage.Build(ctx, dir); err != nil {
 			return nil, err
 		}
 	}
@@ -62,16 +64,16 @@ func measureSize(ctx context.Context, o options, dir string, apps int, progress 
 	if err != nil {
 		return r, err
 	}
-	r.site = a.site
+	r.Site = a.Site
 	mlb := a.sides[sideMLB]
-	if _, err = mlb.quiet(ctx); err != nil {
+	if _, err = mlb.Quiet(ctx, writePause); err != nil {
 		return r, err
 	}
 	before, err := a.reloads(ctx)
 	if err != nil {
 		return r, err
 	}
-	end := now() + o.limit
+	end := stage.Now() + o.limit
 	// The first changes of each side fill caches and are not counted.
 	for _, s := range a.sides {
 		if err = a.round(ctx, s, 3, 2, end, &figures{}); err != nil {
@@ -79,7 +81,7 @@ func measureSize(ctx context.Context, o options, dir string, apps int, progress 
 		}
 	}
 	for round := range o.rounds {
-		if now() > end {
+		if stage.Now() > end {
 			break
 		}
 		if _, err = fmt.Fprintf(progress, "%d apps, round %d of %d\n", apps, round+1, o.rounds); err != nil {
@@ -97,43 +99,25 @@ func measureSize(ctx context.Context, o options, dir string, apps int, progress 
 		return r, err
 	}
 	r.reloads = after - before
-	r.peak, err = peakMemory(mlb.program.pid())
+	r.peak, err = stage.PeakMemory(mlb.Program.PID())
 	return r, err
 }
 
 // reloads returns how often mlb has tried to reload HAProxy, or had to start it.
 func (a *arena) reloads(ctx context.Context) (int, error) {
-	text, err := get(ctx, a.client, "http://"+a.sides[sideMLB].host+":9090/_mlb/metrics")
+	text, err := stage.Get(ctx, a.client, "http://"+a.sides[sideMLB].Host+":9090/_mlb/metrics")
 	if err != nil {
 		return 0, err
 	}
 	n := 0.0
 	for _, name := range []string{"mlb_reloads_total", "mlb_haproxy_restarts_total"} {
-		v, err := sum(string(text), name)
+		v, err := stage.Sum(string(text), name)
 		if err != nil {
 			return 0, err
 		}
 		n += v
 	}
 	return int(n), nil
-}
-
-// sum adds up the series of a metric, as Prometheus reads them.
-func sum(metrics, name string) (float64, error) {
-	total := 0.0
-	for line := range strings.Lines(metrics) {
-		base, _, _ := strings.Cut(line, "{")
-		words := strings.Fields(line)
-		if len(words) < 2 || base != name && words[0] != name {
-			continue
-		}
-		v, err := strconv.ParseFloat(words[len(words)-1], 64)
-		if err != nil {
-			return 0, err
-		}
-		total += v
-	}
-	return total, nil
 }
 
 // percentile is the least of the values that the share p of them does not exceed.

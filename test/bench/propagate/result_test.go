@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"mlb/test/bench/stage"
 	"mlb/test/haproxytest"
 )
 
 // TestMain lets the program of the tests be the processes that the one it tests starts.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && (os.Args[1] == roleMarathon || os.Args[1] == roleBare) {
+	if len(os.Args) == 3 && (os.Args[1] == stage.RoleMarathon || os.Args[1] == roleBare) {
 		if err := run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr); err != nil {
 			_, _ = io.WriteString(os.Stderr, err.Error()+"\n")
 			os.Exit(1)
@@ -60,21 +61,6 @@ func TestProcessorTimeOfAChange(t *testing.T) {
 	}
 }
 
-func TestSumOfAMetric(t *testing.T) {
-	t.Parallel()
-	const metrics = `# HELP mlb_reloads_total Reloads.
-mlb_reloads_total{result="ok"} 2
-mlb_reloads_total{result="failed"} 1
-mlb_reloads_total_of_others 9
-mlb_haproxy_restarts_total 4
-`
-	for name, want := range map[string]float64{"mlb_reloads_total": 3, "mlb_haproxy_restarts_total": 4, "mlb_none": 0} {
-		if got, err := sum(metrics, name); err != nil || got != want {
-			t.Errorf("%s: %g, %v, want %g", name, got, err, want)
-		}
-	}
-}
-
 func TestVerdict(t *testing.T) {
 	t.Parallel()
 	good := func() []result {
@@ -82,7 +68,7 @@ func TestVerdict(t *testing.T) {
 			return figures{first: []time.Duration{d, d, d}, last: []time.Duration{d, d, d}, windows: []window{{cpu: cpu, changes: 1}}}
 		}
 		sized := func(apps int) result {
-			return result{site: site{Apps: apps}, figures: [sides]figures{
+			return result{Site: stage.Site{Apps: apps}, figures: [sides]figures{
 				sideBare: side(time.Millisecond, time.Microsecond), sideMLB: side(2*time.Millisecond, time.Millisecond),
 			}}
 		}
@@ -152,45 +138,6 @@ func TestCommandLine(t *testing.T) {
 			t.Parallel()
 			if _, err := parse(tt.args, io.Discard); (err == nil) != tt.good {
 				t.Errorf("error %v", err)
-			}
-		})
-	}
-}
-
-// Every app has its place in Marathon's list, whatever the size.
-func TestDocumentHasAllApps(t *testing.T) {
-	t.Parallel()
-	for _, apps := range []int{leastApps, 10, 1000, 7919, mostApps} {
-		text, err := newSite(apps, 20000, 20000).document()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := strings.Count(text, `"id":"/shops/shop`); got != apps || strings.Contains(text, "null") {
-			t.Errorf("%d apps of %d", got, apps)
-		}
-	}
-}
-
-func TestChecksAreAsManyAsFilesCarry(t *testing.T) {
-	t.Parallel()
-	for name, tt := range map[string]struct {
-		apps  int
-		files uint64
-		want  int
-	}{
-		"all":                {1000, 20000, 1000},
-		"as many as fit":     {10000, 20000, 760},
-		"none":               {10000, 12000, 0},
-		"no limit":           {10000, 1<<64 - 1, 10000},
-		"a limit that fits":  {10000, 112400, 10000},
-		"one file too few":   {10000, 112399, 9999},
-		"hardly any at all":  {10, 2419, 0},
-		"just one app's ten": {10, 2420, 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			if got := newSite(tt.apps, 20000, tt.files).Checked; got != tt.want {
-				t.Errorf("%d checked, want %d", got, tt.want)
 			}
 		})
 	}

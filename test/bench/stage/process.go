@@ -1,4 +1,4 @@
-package main
+package stage
 
 import (
 	"bytes"
@@ -18,22 +18,23 @@ import (
 	"time"
 )
 
-// patience is how long anything may take: thousands of apps take their time to start
+// Patience is how long anything may take: thousands of apps take their time to start
 // on a small machine.
-const patience = 2 * time.Minute
+const Patience = 2 * time.Minute
 
-// child is a process of this run.
-type child struct {
-	cmd   *exec.Cmd
-	in    io.Closer // ends it, if not nil
-	log   string    // file of its messages
-	ended chan struct{}
-	err   error // how it ended, valid then
+// Child is a process of this run.
+type Child struct {
+	cmd *exec.Cmd
+	in  io.Closer // ends it, if not nil
+	log string    // file of its messages
+	err error     // how it ended, valid then
+	// Ended is closed when it has ended.
+	Ended chan struct{}
 }
 
 // begin starts a command whose messages go to a file. The end of a context must not
 // end it: a killed mlb leaves its HAProxy behind.
-func begin(cmd *exec.Cmd, log string) (*child, error) {
+func begin(cmd *exec.Cmd, log string) (*Child, error) {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -47,16 +48,17 @@ func begin(cmd *exec.Cmd, log string) (*child, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	c := &child{cmd: cmd, log: log, ended: make(chan struct{})}
+	c := &Child{cmd: cmd, log: log, Ended: make(chan struct{})}
 	go func() {
-		defer close(c.ended)
+		defer close(c.Ended)
 		c.err = cmd.Wait()
 	}()
 	return c, nil
 }
 
-// role starts this program again in another role, and returns what it prints.
-func role(ctx context.Context, name string, what any, log string) (*child, io.ReadCloser, error) {
+// Role starts this program again with two words, the name of a role and what it has to
+// know as JSON, and returns what it prints. It ends when its input does.
+func Role(ctx context.Context, name string, what any, log string) (*Child, io.ReadCloser, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -84,27 +86,31 @@ func role(ctx context.Context, name string, what any, log string) (*child, io.Re
 	return c, r, nil
 }
 
-func (c *child) pid() int { return c.cmd.Process.Pid }
+// PID is the process's id.
+func (c *Child) PID() int { return c.cmd.Process.Pid }
 
-// stop ends the process, asks it at first, and waits.
-func (c *child) stop() error {
+// Kill ends the process at once, and does not wait.
+func (c *Child) Kill() error { return c.cmd.Process.Kill() }
+
+// Stop ends the process, asks it at first, and waits.
+func (c *Child) Stop() error {
 	if c.in != nil {
 		_ = c.in.Close() // it may have ended
 	} else if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
 	select {
-	case <-c.ended:
+	case <-c.Ended:
 		return nil
-	case <-time.After(patience):
+	case <-time.After(Patience):
 		return errors.Join(fmt.Errorf("%s does not end", c.cmd.Path), c.cmd.Process.Kill())
 	}
 }
 
-// failure says why a process is not there any more, nil while it is.
-func (c *child) failure() error {
+// Failure says why a process is not there any more, nil while it is.
+func (c *Child) Failure() error {
 	select {
-	case <-c.ended:
+	case <-c.Ended:
 		const most = 2000
 		text, err := os.ReadFile(c.log)
 		return errors.Join(fmt.Errorf("%s has ended (%w):\n%s", filepath.Base(c.cmd.Path), c.err, text[max(0, len(text)-most):]), err)
@@ -113,8 +119,14 @@ func (c *child) failure() error {
 	}
 }
 
-// build builds mlb.
-func build(ctx context.Context, dir string) (string, error) {
+// Programs are the programs to start.
+type Programs struct {
+	// HAProxy is HAProxy's, MLB the one that is measured.
+	HAProxy, MLB string
+}
+
+// Build builds mlb in a folder and returns where it is.
+func Build(ctx context.Context, dir string) (string, error) {
 	program := filepath.Join(dir, "mlb")
 	cmd := exec.CommandContext(ctx, "go", "build", "-o", program, "mlb/cmd/mlb")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -123,26 +135,30 @@ func build(ctx context.Context, dir string) (string, error) {
 	return program, nil
 }
 
-// startMLB starts mlb with a HAProxy on addresses of its own, and does not wait.
-func startMLB(ctx context.Context, o options, dir, host, master string) (*child, error) {
+// StartMLB starts mlb with a HAProxy at a scene's address, and does not wait. Its log
+// is in the scene's folder, which is made.
+func StartMLB(ctx context.Context, p Programs, s *Scene) error {
+	dir, host := s.Dir, s.Host
 	if err := os.Mkdir(dir, 0o755); err != nil {
-		return nil, err
+		return err
 	}
 	in := func(name string) string { return filepath.Join(dir, name) }
 	flags := []string{
-		"-m", master, "--http-bind", host + ":8080", "--https-bind", host + ":8443", "--appid-bind", host + ":9091",
-		"--stats-bind", host + ":9090", "--bind-address", host, "--haproxy-config", in(configFile),
+		"-m", s.Master, "--http-bind", host + ":8080", "--https-bind", host + ":8443", "--appid-bind", host + ":9091",
+		"--stats-bind", host + ":9090", "--bind-address", host, "--haproxy-config", in(ConfigFile),
 		"--state-dir", in("state"), "--server-state-dir", in("servers"), "--socket-dir", in("run"),
-		"--ssl-dir", in("ssl"), "--haproxy-binary", o.haproxy,
+		"--ssl-dir", in("ssl"), "--haproxy-binary", p.HAProxy,
 	}
-	head, err := head(ctx, o.mlb, dir, flags)
+	head, err := head(ctx, p.MLB, dir, flags)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), o.mlb, append([]string{"sse", "--group", "external"}, flags...)...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.MLB, append([]string{"sse", "--group", "external"}, flags...)...)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), "PORTS=9090", "HAPROXY_HEAD="+head)
-	return begin(cmd, in("log"))
+	s.Began = Now()
+	s.Program, err = begin(cmd, in(logFile))
+	return err
 }
 
 // head returns what mlb writes at the top of its configuration, with two changes. It
@@ -172,30 +188,24 @@ func head(ctx context.Context, program, dir string, flags []string) (string, err
 	return strings.ReplaceAll(head, "  option http-server-close\n", ""), nil
 }
 
+// Names in the folder of an mlb.
 const (
-	configFile   = "haproxy.cfg"
-	masterSocket = "run/master.sock"
+	ConfigFile   = "haproxy.cfg"
+	MasterSocket = "run/master.sock"
+	logFile      = "log"
 )
 
-// ready waits until mlb says that it has done what it can.
-func (c *child) ready(ctx context.Context, client *http.Client, host string) error {
-	return eventually(ctx, "mlb is ready", func() error {
-		if err := c.failure(); err != nil {
-			return final{err}
-		}
-		_, err := get(ctx, client, "http://"+host+":9090/_mlb/ready")
-		return err
-	})
-}
+// TaskHeader is the header in which a task tells its address.
+const TaskHeader = "x-task"
 
-// startTasks starts the HAProxy that plays all tasks: it answers at the port of every
+// StartTasks starts the HAProxy that plays all tasks: it answers at the port of every
 // loopback address and says at which one. It soon closes connections that nobody uses:
 // while HAProxy has one a server cannot be removed.
-func startTasks(ctx context.Context, o options, dir string, port int) (*child, error) {
+func StartTasks(ctx context.Context, p Programs, dir string, port int) (*Child, error) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(dir, configFile)
+	file := filepath.Join(dir, ConfigFile)
 	if err := os.WriteFile(file, fmt.Appendf(nil, `global
   nbthread 1
   maxconn 4000
@@ -208,27 +218,27 @@ defaults
 frontend tasks
   bind 0.0.0.0:%d interface lo backlog 4096
   http-request return status 200 content-type text/plain hdr %s %%[dst]:%%[dst_port] string ok
-`, port, taskHeader), 0o600); err != nil {
+`, port, TaskHeader), 0o600); err != nil {
 		return nil, err
 	}
-	c, err := begin(exec.CommandContext(context.WithoutCancel(ctx), o.haproxy, "-db", "-f", file), filepath.Join(dir, "log"))
+	c, err := begin(exec.CommandContext(context.WithoutCancel(ctx), p.HAProxy, "-db", "-f", file), filepath.Join(dir, logFile))
 	if err != nil {
 		return nil, err
 	}
-	return c, eventually(ctx, "tasks answer", func() error {
-		if err := c.failure(); err != nil {
-			return final{err}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	return c, Eventually(ctx, "tasks answer", func() error {
+		if err := c.Failure(); err != nil {
+			return Final{err}
 		}
-		p := newProber(fmt.Sprintf("%s:%d", loopback(0), port), "")
-		_, err := p.ask(ctx)
-		return errors.Join(err, p.close())
+		_, err := Get(ctx, client, fmt.Sprintf("http://%s:%d", Loopback(0), port))
+		return err
 	})
 }
 
-// processes returns HAProxy's processes as the statistics port tells them, the master
+// Processes returns HAProxy's processes as the statistics port tells them, the master
 // first.
-func processes(ctx context.Context, client *http.Client, host string) ([]int, error) {
-	text, err := get(ctx, client, "http://"+host+":9090/_haproxy_getpids")
+func Processes(ctx context.Context, client *http.Client, host string) ([]int, error) {
+	text, err := Get(ctx, client, "http://"+host+":9090/_haproxy_getpids")
 	if err != nil {
 		return nil, err
 	}
@@ -246,12 +256,25 @@ func processes(ctx context.Context, client *http.Client, host string) ([]int, er
 	return pids, nil
 }
 
-// final is an error that no waiting cures.
-type final struct{ error }
+// EndProcess ends a process that is not a child and waits for it.
+func EndProcess(ctx context.Context, pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("end process %s: %w", strconv.Itoa(pid), err)
+	}
+	return Eventually(ctx, "the process has ended", func() error {
+		if err := syscall.Kill(pid, 0); err == nil {
+			return fmt.Errorf("process %d is there", pid)
+		}
+		return nil
+	})
+}
 
-// eventually waits until check returns nil.
-func eventually(ctx context.Context, what string, check func() error) error {
-	timeout := time.NewTimer(patience)
+// Final is an error that no waiting cures.
+type Final struct{ error }
+
+// Eventually waits until check returns nil.
+func Eventually(ctx context.Context, what string, check func() error) error {
+	timeout := time.NewTimer(Patience)
 	defer timeout.Stop()
 	ticker := time.NewTicker(5 * time.Millisecond)
 	defer ticker.Stop()
@@ -260,7 +283,7 @@ func eventually(ctx context.Context, what string, check func() error) error {
 		if err == nil {
 			return nil
 		}
-		if f, ok := errors.AsType[final](err); ok {
+		if f, ok := errors.AsType[Final](err); ok {
 			return f.error
 		}
 		select {
@@ -273,12 +296,13 @@ func eventually(ctx context.Context, what string, check func() error) error {
 	}
 }
 
-// get gets a document; any status but 200 is an error.
-func get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
-	return ask(ctx, client, http.MethodGet, url, "")
+// Get gets a document; any status but 200 is an error.
+func Get(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	return Ask(ctx, client, http.MethodGet, url, "")
 }
 
-func ask(ctx context.Context, client *http.Client, method, url, body string) ([]byte, error) {
+// Ask sends a request and returns the body of its answer; any status but 200 is an error.
+func Ask(ctx context.Context, client *http.Client, method, url, body string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, method, url, strings.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -294,4 +318,23 @@ func ask(ctx context.Context, client *http.Client, method, url, body string) ([]
 		err = fmt.Errorf("%s %s: %s: %.200s", method, url, response.Status, text)
 	}
 	return text, err
+}
+
+// Compressed gets a document from one who is told that it may be compressed, and drops
+// it.
+func Compressed(ctx context.Context, client *http.Client, url string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Accept-Encoding", "gzip")
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close() //nolint:errcheck // it is read to its end
+	if _, err = io.Copy(io.Discard, response.Body); err == nil && response.StatusCode != http.StatusOK {
+		err = fmt.Errorf("get %s: %s", url, response.Status)
+	}
+	return err
 }
