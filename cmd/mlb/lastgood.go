@@ -48,6 +48,7 @@ func (s *source) begin(cfg Config, mode marathon.Mode, c *control.Controller) {
 	watcher := marathon.WatcherConfig{
 		Mode: mode, Cluster: s.cluster.Name, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval, Ended: c.Ended,
 		MaxRemoval: cfg.MaxRemoval, Confirmations: cfg.RemovalConfirmations, LastGood: state,
+		IgnoreHealth: !cfg.HealthCheck,
 	}
 	s.watcher = marathon.NewWatcher(watcher, s.client, s.stream, s.deriver, c.Pass,
 		func(ctx context.Context, err error) { c.Failed(ctx, s.cluster.Name, err) }, s.log, s.metrics)

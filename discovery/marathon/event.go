@@ -71,6 +71,10 @@ type Hint struct {
 	Ends bool
 	// Ended is the ID of a task, of the one app in Apps, that ends or has ended.
 	Ended string
+	// Health says that the event is about a health check, and nothing else.
+	Health bool
+	// News is what the event says that can be held against what was read of the Apps.
+	News News
 }
 
 // event is what mlb reads of an event's document. Members of all generations are
@@ -81,6 +85,7 @@ type event struct {
 	RunSpecID     string `json:"runSpecId"`
 	TaskID        string `json:"taskId"`
 	TaskStatus    string `json:"taskStatus"`
+	InstanceID    string `json:"instanceId"`
 	Condition     string `json:"condition"`
 	AppDefinition struct {
 		ID string `json:"id"`
@@ -126,7 +131,7 @@ func (e event) hint() Hint {
 	return Hint{
 		Type: e.Type, Apps: apps, All: len(apps) == 0,
 		Group: len(apps) == 0 && (deploys || stored), Deployment: deploys && len(apps) > 0,
-		Ahead: deploys || stored || e.ahead(), Gone: gone, Ends: e.ends(), Ended: e.ended(),
+		Ahead: deploys || stored || e.ahead(), Gone: gone, Ends: e.ends(), Ended: e.ended(), Health: e.health(), News: e.news(),
 	}
 }
 
@@ -154,6 +159,11 @@ func (e event) ends() bool {
 		return e.Condition != "" && e.Condition != "Running" && !e.ahead()
 	}
 	return false
+}
+
+// health reports whether the event is about a health check.
+func (e event) health() bool {
+	return e.Type == "health_status_changed_event" || e.Type == "instance_health_changed_event"
 }
 
 // ended returns the task that the event says ends or has ended, or "". A task that is

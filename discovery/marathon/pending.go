@@ -25,9 +25,11 @@ type pending struct {
 	// reasons are the apps of which hints told a reason to lose tasks since they were last
 	// asked for, true for those that are being deleted.
 	reasons map[string]bool
-	// deployed are the apps of deployments, the last of which came at deployedAt.
-	deployed   map[string]struct{}
-	deployedAt time.Time
+	// deployed are the apps of deployments of the last groupPatience.
+	deployed map[string]deployed
+	// announced is when what is going to happen to an app was last announced; what is
+	// over is forgotten.
+	announced map[string]time.Time
 }
 
 const (
@@ -38,6 +40,13 @@ const (
 	aheadPatience = 250 * time.Millisecond
 )
 
+// deployed is when a deployment last named an app, and whether a hint about a group has
+// said since that it is stored.
+type deployed struct {
+	at     time.Time
+	stored bool
+}
+
 // batch is what one pass has to do.
 type batch struct {
 	// trigger is the type of the oldest hint; empty means that there is none.
@@ -47,6 +56,8 @@ type batch struct {
 	// all says that any app may have changed, else those in apps.
 	all  bool
 	apps map[string]struct{}
+	// news is what is said about those of the apps about which there is nothing else.
+	news map[string][]told
 	// ended are tasks that end, each with its app.
 	ended map[string]string
 	// urgent says that a hint is news about Marathon itself or an order from
@@ -54,7 +65,9 @@ type batch struct {
 	urgent bool
 }
 
-func newPending() *pending { return &pending{wake: make(chan struct{}, 1)} }
+func newPending() *pending {
+	return &pending{wake: make(chan struct{}, 1), announced: map[string]time.Time{}, deployed: map[string]deployed{}}
+}
 
 // add takes in a hint.
 func (p *pending) add(h Hint, urgent bool) {
@@ -80,36 +93,76 @@ func (p *pending) sort(h Hint, urgent bool) {
 		}
 		p.reasons[app] = p.reasons[app] || gone
 	}
+	news := p.note(h, now)
 	switch {
 	case h.Deployment:
-		if now.Sub(p.deployedAt) > groupPatience {
-			p.deployed = map[string]struct{}{}
-		}
-		p.deployedAt = now
+		stored := h.News.Over || p.group.trigger != ""
 		for _, id := range h.Apps {
-			p.deployed[id] = struct{}{}
+			p.deployed[id] = deployed{now, stored}
 		}
 		p.group = batch{}
-	case h.Group && now.Sub(p.deployedAt) <= groupPatience: // it is stored now
-		h.All, h.Apps = false, slices.Collect(maps.Keys(p.deployed))
+	case h.Group && p.stored(&h, now):
 	case h.Group:
 		if p.group.trigger == "" {
 			p.groupDue = now.Add(groupPatience)
 		}
-		p.group.add(h, now, false)
+		p.group.add(h, news, now, false)
 		return
 	}
 	if !h.Ahead {
-		p.batch.add(h, now, urgent)
+		p.batch.add(h, news, now, urgent)
 		return
 	}
 	if p.ahead.trigger == "" {
 		p.aheadDue = now.Add(aheadPatience)
 	}
-	p.ahead.add(h, now, false)
+	p.ahead.add(h, news, now, false)
 }
 
-func (b *batch) add(h Hint, now time.Time, urgent bool) {
+// stored makes a hint about a group one about the apps that were deployed around it, and
+// reports false if there are none. Each deployment is stored once, so those of which that
+// was said already are meant only when there are no others. The caller holds mu.
+func (p *pending) stored(h *Hint, now time.Time) bool {
+	maps.DeleteFunc(p.deployed, func(_ string, d deployed) bool { return now.Sub(d.at) > groupPatience })
+	var all []string
+	for id, d := range p.deployed {
+		all = append(all, id)
+		if !d.stored {
+			h.Apps = append(h.Apps, id)
+			p.deployed[id] = deployed{d.at, true}
+		}
+	}
+	if len(h.Apps) == 0 {
+		h.Apps = all
+	}
+	h.All = len(h.Apps) == 0
+	return !h.All
+}
+
+// note keeps when something was announced until it is over. It returns what is news about
+// the apps of a hint; nil: they have to be read. The caller holds mu.
+func (p *pending) note(h Hint, now time.Time) map[string][]told {
+	if h.News == (News{}) {
+		for _, app := range h.Apps {
+			if h.Ahead {
+				p.announced[app] = now
+			}
+		}
+		return nil
+	}
+	news := make(map[string][]told, len(h.Apps))
+	for _, app := range h.Apps {
+		n := told{News: h.News}
+		if n.Over {
+			n.announced = p.announced[app]
+			delete(p.announced, app)
+		}
+		news[app] = []told{n}
+	}
+	return news
+}
+
+func (b *batch) add(h Hint, news map[string][]told, now time.Time, urgent bool) {
 	if b.trigger == "" {
 		b.since = now
 	}
@@ -123,7 +176,24 @@ func (b *batch) add(h Hint, now time.Time, urgent bool) {
 		}
 		b.ended[h.Ended] = h.Apps[0]
 	}
-	b.merge(h.All, slices.Values(h.Apps))
+	b.merge(h.All, slices.Values(h.Apps), news)
+}
+
+// drop leaves out the apps of which all that is news has been read.
+func (b *batch) drop(read func(app string, news []told) bool) {
+	if b.all || len(b.news) == 0 {
+		return
+	}
+	for app, news := range b.news {
+		if read(app, news) {
+			delete(b.apps, app)
+			delete(b.news, app)
+			maps.DeleteFunc(b.ended, func(_, of string) bool { return of == app })
+		}
+	}
+	if len(b.apps) == 0 && !b.urgent {
+		*b = batch{}
+	}
 }
 
 // takeReasons returns the apps of which hints told a reason to lose tasks since it was
@@ -136,9 +206,9 @@ func (p *pending) takeReasons() map[string]bool {
 	return reasons
 }
 
-// take returns what is to be done now. What it is about needs no other look for a hint
-// that has time.
-func (p *pending) take() batch {
+// take returns what is to be done now, without the apps of which all that is news has
+// been read. What it is about needs no other look for a hint that has time.
+func (p *pending) take(read func(app string, news []told) bool) batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -146,11 +216,14 @@ func (p *pending) take() batch {
 	p.batch = batch{}
 	b.join(due(&p.group, p.groupDue, now))
 	b.join(due(&p.ahead, p.aheadDue, now))
+	b.drop(read)
 	if b.all {
 		p.group, p.ahead = batch{}, batch{}
+		clear(p.announced) // they may be gone
 	}
 	for id := range b.apps {
 		delete(p.ahead.apps, id)
+		delete(p.ahead.news, id)
 	}
 	if !p.ahead.all && len(p.ahead.apps) == 0 {
 		p.ahead = batch{}
@@ -179,7 +252,7 @@ func (b *batch) join(o batch) {
 	case o.since.Before(b.since):
 		b.since = o.since
 	}
-	b.merge(o.all, maps.Keys(o.apps))
+	b.merge(o.all, maps.Keys(o.apps), o.news)
 }
 
 // restore puts back what a failed pass had taken, with its age.
@@ -191,7 +264,7 @@ func (p *pending) restore(old batch) {
 		b.trigger = triggerRetry
 	}
 	b.since = old.since
-	b.merge(old.all, maps.Keys(old.apps))
+	b.merge(old.all, maps.Keys(old.apps), old.news)
 }
 
 // state reports whether there is anything to do, and whether it is urgent. If there is
@@ -210,16 +283,25 @@ func (p *pending) state() (waiting, urgent bool, next time.Time) {
 	return p.batch.trigger != "", p.batch.urgent, next
 }
 
-// merge adds apps. Once all are meant, single ones mean nothing.
-func (b *batch) merge(all bool, apps func(yield func(string) bool)) {
+// merge adds apps with what is news about them. Once all are meant, single ones mean
+// nothing; once an app has to be read, what is news about it does not either.
+func (b *batch) merge(all bool, apps func(yield func(string) bool), news map[string][]told) {
 	if b.all = b.all || all; b.all {
-		b.apps = nil
+		b.apps, b.news = nil, nil
 		return
 	}
 	for app := range apps {
 		if b.apps == nil {
-			b.apps = make(map[string]struct{})
+			b.apps, b.news = make(map[string]struct{}), make(map[string][]told)
 		}
+		_, had := b.apps[app]
+		was, more := b.news[app], news[app]
 		b.apps[app] = struct{}{}
+		switch {
+		case more == nil, len(was)+len(more) > mostNews:
+			delete(b.news, app)
+		case !had || was != nil:
+			b.news[app] = slices.Concat(was, more)
+		}
 	}
 }

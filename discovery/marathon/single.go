@@ -50,6 +50,7 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 	}
 	w.answered(newest)
 	if len(apps) == 0 {
+		w.look(ids, answers)
 		return true, nil // nothing new
 	}
 	services, problems, ok := w.deriver.Update(ctx, apps)
@@ -65,11 +66,22 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 	}
 	slices.Sort(s.Apps)
 	w.hand(ctx, s, newest, b)
+	w.look(ids, answers)
 	for i, id := range ids {
 		w.digests[id] = answers[i].Digest
 	}
 	return true, nil
 }
+
+// look keeps what the readings of single apps have shown.
+func (w *Watcher) look(ids []string, answers []Answer) {
+	for i, id := range ids {
+		w.looks[id] = newLook(w.looks[id], answers[i])
+	}
+}
+
+// seen reports whether the last reading of an app showed all that is news.
+func (w *Watcher) seen(app string, news []told) bool { return w.looks[app].has(news) }
 
 // readSingle reads apps side by side. One that cannot be read, unless it is gone, is read
 // with the list for a while: its trouble must not cost the others their time.

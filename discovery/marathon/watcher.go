@@ -69,6 +69,9 @@ type WatcherConfig struct {
 	// mode. It doubles with each failure and varies by a quarter. Defaults 1 s
 	// and 30 s.
 	MinRetry, MaxRetry time.Duration
+	// IgnoreHealth says that Marathon's verdicts decide nothing, so that events about them
+	// are no hints.
+	IgnoreHealth bool
 }
 
 func (c WatcherConfig) withDefaults() WatcherConfig {
@@ -148,6 +151,8 @@ type Watcher struct {
 	listed  int // how many apps the last list had
 	// digests are those of the answers about single apps since the last list.
 	digests map[string]uint64
+	// looks are what readings of single apps have shown since.
+	looks map[string]look
 	// troubled are apps that could not be read by themselves, and since when.
 	troubled map[string]time.Time
 
@@ -193,7 +198,11 @@ func (w *Watcher) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if w.cfg.Mode == Follow {
 		g.Go(func() error {
-			return w.stream.Run(ctx, func(h Hint) { w.pending.add(h, h.Type == triggerReconnect) })
+			return w.stream.Run(ctx, func(h Hint) {
+				if !h.Health || !w.cfg.IgnoreHealth {
+					w.pending.add(h, h.Type == triggerReconnect)
+				}
+			})
 		})
 	}
 	g.Go(func() error {
@@ -267,7 +276,7 @@ func (w *Watcher) loop(ctx context.Context) {
 			timer.Stop()
 			continue
 		}
-		b := w.pending.take()
+		b := w.pending.take(w.seen)
 		if !time.Now().Before(plan.latest) { // whatever waits
 			trigger := triggerResync
 			if w.holds() {
@@ -381,7 +390,7 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 	}
 	w.answered(answer)
 	w.metrics.lastList.Set(unix(answer.Received))
-	w.listed, w.digests = len(answer.Apps), map[string]uint64{}
+	w.listed, w.digests, w.looks = len(answer.Apps), map[string]uint64{}, map[string]look{}
 	services, problems := w.deriver.Derive(ctx, answer.Apps)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

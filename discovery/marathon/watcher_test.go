@@ -30,6 +30,7 @@ type puppet struct {
 	covers, exists []string
 	broken         []string // cannot be read by themselves
 	updates        bool
+	tasks          []marathon.Task // of each app that is read by itself
 
 	mu      sync.Mutex
 	fails   int // so many fetches from now on fail
@@ -93,7 +94,7 @@ func (p *puppet) App(ctx context.Context, id string, known uint64) (marathon.Ans
 	case !slices.Contains(p.exists, id):
 		return marathon.Answer{}, marathon.ErrNotFound
 	}
-	a := marathon.Answer{Apps: []marathon.App{{ID: id}}, Master: p.master, Began: began, Received: time.Now(), Digest: p.digest}
+	a := marathon.Answer{Apps: []marathon.App{{ID: id, Tasks: p.tasks}}, Master: p.master, Began: began, Received: time.Now(), Digest: p.digest}
 	if known == p.digest {
 		a.Apps = nil
 	}

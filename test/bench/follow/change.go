@@ -59,7 +59,7 @@ func (a *arena) changes(ctx context.Context, r *result) error {
 		if stage.Now()-began > a.o.limit {
 			break
 		}
-		if err := a.round(ctx, n, r); err != nil {
+		if err = a.round(ctx, n, r); err != nil {
 			return fmt.Errorf("round %d: %w", n, err)
 		}
 	}
@@ -157,7 +157,7 @@ func (a *arena) document(ctx context.Context, app int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := stage.Compressed(ctx, a.client, a.Master+"/v2/apps"+stage.AppID(app)+"?embed=apps.tasks"); err != nil {
+	if err = stage.Compressed(ctx, a.client, a.Master+"/v2/apps"+stage.AppID(app)+"?embed=apps.tasks"); err != nil {
 		return 0, err
 	}
 	after, err := a.Counts(ctx, a.client)

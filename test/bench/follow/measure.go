@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -89,20 +90,20 @@ func measureSize(ctx context.Context, o options, dir string, apps int, progress 
 	r.body = len(list)
 	for n := range o.starts {
 		say(fmt.Sprintf("cold start %d of %d", n+1, o.starts))
-		s, err := a.start(ctx, n)
-		if err != nil {
+		var s start
+		if s, err = a.start(ctx, n); err != nil {
 			return r, err
 		}
 		r.starts = append(r.starts, s)
 		if n+1 == o.starts {
 			break // this one goes on
 		}
-		if err := a.again(ctx, &r.starts[n]); err != nil {
+		if err = a.again(ctx, &r.starts[n]); err != nil {
 			return r, err
 		}
 	}
 	say("changes")
-	if err := a.changes(ctx, &r); err != nil {
+	if err = a.changes(ctx, &r); err != nil {
 		return r, errors.Join(err, a.Program.Failure())
 	}
 	if r.resident, err = stage.ResidentMemory(a.Program.PID()); err != nil {
@@ -148,11 +149,11 @@ func open(ctx context.Context, o options, dir string, apps int) (*arena, error) 
 // close ends everything, the last first.
 func (a *arena) close() error {
 	var errs []error
-	for i := len(a.stops) - 1; i >= 0; i-- {
-		errs = append(errs, a.stops[i]())
-	}
 	if a.Scene != nil && a.Program != nil {
-		errs = append([]error{a.Program.Stop()}, errs...)
+		errs = append(errs, a.Program.Stop())
+	}
+	for _, stop := range slices.Backward(a.stops) {
+		errs = append(errs, stop())
 	}
 	a.client.CloseIdleConnections()
 	return errors.Join(errs...)

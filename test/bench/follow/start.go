@@ -151,7 +151,7 @@ func read(ctx context.Context, arg string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultTransport.RoundTrip(request)
+	response, err := new(http.Transport).RoundTrip(request) // the process ends with it
 	if err != nil {
 		return err
 	}
@@ -170,10 +170,9 @@ func read(ctx context.Context, arg string, out io.Writer) error {
 			}
 		}
 	}
-	if err := json.NewDecoder(response.Body).Decode(&list); err != nil {
+	if err = json.NewDecoder(response.Body).Decode(&list); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(out, len(list.Apps))
 	return err
 }
-
