@@ -131,8 +131,17 @@ func (s *Section) add(line string, words []string) {
 	}
 	s.Lines = append(s.Lines, line)
 	if len(words) > 0 {
-		s.Skeleton = append(s.Skeleton, joinWords(words))
+		s.Skeleton = append(s.Skeleton, skeleton(line, words))
 	}
+}
+
+// skeleton is joinWords for the words of a line, a part of the line where that says the same.
+func skeleton(line string, words []string) string {
+	text := joinWords(words)
+	if i := strings.Index(line, text); i >= 0 {
+		return line[i : i+len(text)]
+	}
+	return text
 }
 
 // joinWords writes words with one blank between them, each quoted as Quote does.

@@ -23,9 +23,9 @@ func NewFragment(text string) *Fragment {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	f := &Fragment{text: text}
+	f := &Fragment{text: strings.Clone(text)} // what built the text took more room than it needs
 	if text != "" {
-		f.sections = cut(text)
+		f.sections = cut(f.text)
 	}
 	return f
 }

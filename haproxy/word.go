@@ -42,6 +42,9 @@ func isSpecial(r rune) bool {
 // expanded: a word holding one is returned with its "$". An empty or comment line
 // has no words.
 func Words(line string) ([]string, error) {
+	if strings.IndexFunc(line, isWrapped) < 0 { // most lines: words are parts of them
+		return strings.FieldsFunc(line, func(r rune) bool { return r < 0x80 && isBlank(byte(r)) }), nil
+	}
 	var words []string
 	var word strings.Builder
 	inWord := false
@@ -78,6 +81,9 @@ func Words(line string) ([]string, error) {
 	flush()
 	return words, nil
 }
+
+// isWrapped reports whether a rune can make more of a line than words between blanks.
+func isWrapped(r rune) bool { return r == '#' || r == '\\' || r == '\'' || r == '"' }
 
 func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 

@@ -84,10 +84,10 @@ type Values map[string]string
 // brace (D34).
 var ErrPlaceholder = errors.New("bad placeholder")
 
-// Expand fills the placeholders in. Values are not expanded again. It fails with
-// ErrPlaceholder, naming template and placeholder; only formatted templates can
-// fail.
-func (t Template) Expand(values Values) (string, error) {
+// Expand fills the placeholders in, each with its text in the first of the values that
+// have one. Values are not expanded again. It fails with ErrPlaceholder, naming template
+// and placeholder; only formatted templates can fail.
+func (t Template) Expand(values ...Values) (string, error) {
 	switch {
 	case !t.Raw:
 		return t.format(values)
@@ -97,16 +97,40 @@ func (t Template) Expand(values Values) (string, error) {
 	return t.Text, nil
 }
 
-// fill replaces the known names of a raw default and leaves all else alone.
-func (t Template) fill(values Values) string {
-	pairs := make([]string, 0, 2*len(values))
-	for name, text := range values {
-		pairs = append(pairs, "{"+name+"}", text)
+// text returns the text of a placeholder and whether it has one.
+func text(values []Values, name string) (string, bool) {
+	for _, v := range values {
+		if text, ok := v[name]; ok {
+			return text, true
+		}
 	}
-	return strings.NewReplacer(pairs...).Replace(t.Text)
+	return "", false
 }
 
-func (t Template) format(values Values) (string, error) {
+// fill replaces the known names of a raw default and leaves all else alone.
+func (t Template) fill(values []Values) string {
+	var b strings.Builder
+	rest := t.Text
+	for {
+		i := strings.IndexByte(rest, '{')
+		if i < 0 {
+			b.WriteString(rest)
+			return b.String()
+		}
+		b.WriteString(rest[:i])
+		rest = rest[i:]
+		name, after, closed := strings.Cut(rest[1:], "}")
+		if text, known := text(values, name); known && closed {
+			b.WriteString(text)
+			rest = after
+			continue
+		}
+		b.WriteByte('{')
+		rest = rest[1:]
+	}
+}
+
+func (t Template) format(values []Values) (string, error) {
 	var b strings.Builder
 	rest := t.Text
 	for {
@@ -130,7 +154,7 @@ func (t Template) format(values Values) (string, error) {
 		if !ok {
 			return "", t.bad("a lone {")
 		}
-		text, known := values[name]
+		text, known := text(values, name)
 		if !known {
 			return "", t.bad("{" + name + "}")
 		}

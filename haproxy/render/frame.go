@@ -3,7 +3,6 @@ package render
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -190,9 +189,7 @@ func New(frame Frame, overrides Overrides) (*Renderer, error) {
 
 // global expands a template that stands for no single service.
 func (r *Renderer) global(name string, more templates.Values) string {
-	values := maps.Clone(r.values)
-	maps.Copy(values, more)
-	text, err := r.templates[name].Expand(values)
+	text, err := r.templates[name].Expand(more, r.values)
 	if err != nil { // New has tried every name
 		panic(err)
 	}

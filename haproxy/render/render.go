@@ -248,7 +248,7 @@ func (r *Renderer) shared(all []*rendered) (shared, []haproxy.File) {
 type conditionNames struct{ host, app string }
 
 func (s *rendered) names() conditionNames {
-	return conditionNames{s.w.values["cleanedUpHostname"], s.w.values["cleanedUpAppId"]}
+	return s.w.names
 }
 
 // services renders what each service says by itself.
@@ -281,5 +281,6 @@ func (r *Renderer) render(p haproxy.Proxy, names conditionNames) *rendered {
 	w := r.write(p, names)
 	s := &rendered{Proxy: p, fragments: w.service(), w: w, err: w.err}
 	s.own[ownFrontend], s.own[ownBackend] = haproxy.NewFragment(s.frontend), haproxy.NewFragment(s.backend)
+	w.values = nil // of thousands of services, few are asked for again
 	return s
 }

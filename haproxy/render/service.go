@@ -22,8 +22,10 @@ type fragments struct {
 
 // writer renders the text of one service. The first error ends it.
 type writer struct {
-	r      *Renderer
-	p      haproxy.Proxy
+	r     *Renderer
+	p     haproxy.Proxy
+	names conditionNames
+	// values are the placeholders of the service; nil: they are made when asked for.
 	values templates.Values
 	err    error
 }
@@ -35,30 +37,41 @@ var (
 
 // write returns a writer for a service.
 func (r *Renderer) write(p haproxy.Proxy, names conditionNames) *writer {
-	realm, err := haproxy.Quote(p.Auth.Realm)
-	w := &writer{r: r, p: p, err: err, values: templates.Values{
+	w := &writer{r: r, p: p, names: names}
+	_, w.err = haproxy.Quote(p.Auth.Realm)
+	w.values = w.own()
+	return w
+}
+
+// own returns the placeholders of the service.
+func (w *writer) own() templates.Values {
+	if w.values != nil {
+		return w.values
+	}
+	p := w.p
+	realm, _ := haproxy.Quote(p.Auth.Realm) // write has looked at the error
+	values := templates.Values{
 		"backend": p.Name, "servicePort": strconv.Itoa(p.ServicePort), "mode": string(p.Mode),
 		"bindAddr": cmp.Or(p.BindAddress, "*"), "sslCert": "", "bindOptions": "",
 		"balance": p.Balance, "path": p.Path, "appId": p.App, "realm": realm,
 		"user": p.Auth.User, "passwd": p.Auth.Password,
-		"cleanedUpHostname": names.host, "hostname": "", "cleanedUpAppId": names.app,
+		"cleanedUpHostname": w.names.host, "hostname": "", "cleanedUpAppId": w.names.app,
 		"proxypath": p.ProxyPassPath, "rootpath": p.ReverseProxyPath, "redirpath": p.RootRedirect,
-	}}
+	}
 	if i := strings.LastIndexByte(p.Bind, ':'); i >= 0 {
-		w.values["bindAddr"] = p.Bind[:i]
+		values["bindAddr"] = p.Bind[:i]
 	}
 	if p.Certificate != "" {
-		w.values["sslCert"] = " ssl " + certificateWords([]string{p.Certificate})
+		values["sslCert"] = " ssl " + certificateWords([]string{p.Certificate})
 	}
 	if p.BindOptions != "" {
-		w.values["bindOptions"] = " " + p.BindOptions
+		values["bindOptions"] = " " + p.BindOptions
 	}
 	if len(p.Hosts) > 0 {
-		w.values["hostname"] = p.Hosts[0]
+		values["hostname"] = p.Hosts[0]
 	}
-	maps.Copy(w.values, haproxy.RewriteValues(p.Service))
-	maps.Copy(w.values, r.values)
-	return w
+	maps.Copy(values, haproxy.RewriteValues(p.Service))
+	return values
 }
 
 // conditions returns the names for the conditions of a service. taken are those of
@@ -132,13 +145,7 @@ func (w *writer) expand(name string, more templates.Values) string {
 		return ""
 	}
 	t, byLabel := w.template(name)
-	values := w.values
-	if more != nil {
-		values = make(templates.Values, len(w.values)+len(more))
-		maps.Copy(values, w.values)
-		maps.Copy(values, more)
-	}
-	text, err := t.Expand(values)
+	text, err := t.Expand(more, w.r.values, w.own())
 	if err == nil && byLabel {
 		err = w.confine(name, text)
 	}
@@ -162,10 +169,11 @@ func (w *writer) template(name string) (templates.Template, bool) {
 
 // confine refuses a label's text that leaves the place it stands for (D36).
 func (w *writer) confine(name, text string) error {
+	values := w.own()
 	if err := haproxy.Confine(name, text, haproxy.Place{
-		Backend: w.p.Name, Bind: w.p.Bind, BindOptions: w.values["sslCert"] + w.values["bindOptions"],
+		Backend: w.p.Name, Bind: w.p.Bind, BindOptions: values["sslCert"] + values["bindOptions"],
 		App: w.p.App, Hosts: w.p.Hosts, Tasks: w.tasks(), MapDir: w.r.frame.MapDir,
-		HostCondition: w.values["cleanedUpHostname"], AppCondition: w.values["cleanedUpAppId"],
+		HostCondition: w.names.host, AppCondition: w.names.app,
 	}); err != nil {
 		return fmt.Errorf("template label %s: %w", name, err)
 	}

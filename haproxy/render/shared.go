@@ -119,7 +119,7 @@ func (f hostFrontend) rules(s *rendered) string {
 	if !f.byDomain(s) || !f.ownMapRule(s) {
 		return s.w.hostRules(f.side, f.hosts(s.Proxy))
 	}
-	condition := "host_" + s.w.values["cleanedUpHostname"]
+	condition := "host_" + s.w.names.host
 	var b strings.Builder
 	for _, h := range f.hosts(s.Proxy) {
 		b.WriteString("  acl " + condition + " " + f.fetch + " -i " + h + "\n")
@@ -225,7 +225,7 @@ func (w *writer) appRule() string {
 	_, own := w.p.Override(appMapTemplate)
 	switch {
 	case w.r.frame.Map && own:
-		condition := "app_" + w.values["cleanedUpAppId"]
+		condition := "app_" + w.names.app
 		return "  acl " + condition + " " + appHeader + " -i " + w.p.App + "\n" + w.scoped(appMapTemplate, condition)
 	case !w.r.frame.Map && !w.standard(appTemplate):
 		return w.expand(appTemplate, nil)
@@ -237,7 +237,7 @@ func (w *writer) appRule() string {
 // the rule that it replaces is one for all services.
 func (w *writer) scoped(name, condition string) string {
 	t, _ := w.template(name)
-	expanded, err := t.Expand(w.values)
+	expanded, err := t.Expand(w.r.values, w.own())
 	if err != nil {
 		w.err = err
 		return ""
