@@ -26,6 +26,20 @@ type Catalog struct {
 	services []Service
 }
 
+// Shared returns the snapshot with the catalog's own services in the place of equal ones:
+// what has not changed is in memory once, however often the source says it.
+func (c *Catalog) Shared(s Snapshot) Snapshot {
+	services := slices.Clone(s.Services)
+	for i := range services {
+		at, found := slices.BinarySearchFunc(c.services, services[i], CompareServices)
+		if found && c.services[at].Equal(services[i]) {
+			services[i] = c.services[at]
+		}
+	}
+	s.Services = services
+	return s
+}
+
 // Take takes a snapshot in. Without a change in the number of services one of some apps
 // costs as much as these.
 func (c *Catalog) Take(s Snapshot) {

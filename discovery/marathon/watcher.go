@@ -402,6 +402,7 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 // hand hands on what an answer to the batch says.
 func (w *Watcher) hand(ctx context.Context, s discovery.Snapshot, answer Answer, b batch) {
 	w.mu.Lock()
+	s = w.catalog.Shared(s)
 	w.catalog.Take(s)
 	w.revision++
 	w.mu.Unlock()

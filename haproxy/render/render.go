@@ -281,6 +281,8 @@ func (r *Renderer) render(p haproxy.Proxy, names conditionNames) *rendered {
 	w := r.write(p, names)
 	s := &rendered{Proxy: p, fragments: w.service(), w: w, err: w.err}
 	s.own[ownFrontend], s.own[ownBackend] = haproxy.NewFragment(s.frontend), haproxy.NewFragment(s.backend)
-	w.values = nil // of thousands of services, few are asked for again
+	// Of thousands of services, few are asked for these again.
+	s.frontend, s.backend = s.own[ownFrontend].Text(), ""
+	w.values = nil
 	return s
 }

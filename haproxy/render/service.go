@@ -17,7 +17,8 @@ import (
 // fragments are the pieces of text that one service contributes by itself. What it
 // contributes to the shared frontends depends on the other services: see route.
 type fragments struct {
-	users, frontend, backend string
+	users, frontend string
+	backend         string // empty when own sections were made of it
 }
 
 // writer renders the text of one service. The first error ends it.
