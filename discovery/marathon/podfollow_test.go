@@ -13,7 +13,7 @@ import (
 func shopPod(instances int, label string) string {
 	return fmt.Sprintf(`{"id": "/shop", "scaling": {"kind": "fixed", "instances": %d}, "labels": {"HAPROXY_0_PORT": "10001", "x": %q},
 		"networks": [{"mode": "host"}], "containers": [{"name": "web", "endpoints": [{"name": "http", "hostPort": 0}],
-		"healthCheck": {"http": {"endpoint": "http"}, "intervalSeconds": 1, "gracePeriodSeconds": 0, "maxConsecutiveFailures": 0}}]}`, instances, label)
+		"healthCheck": {"http": {"endpoint": "http"}, "intervalSeconds": 1, "gracePeriodSeconds": 0, "maxConsecutiveFailures": 1000}}]}`, instances, label)
 }
 
 func deployPod(t *testing.T, w *watching, document string) {

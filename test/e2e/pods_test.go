@@ -17,7 +17,7 @@ func podDocument(instances int, host string) string {
 		"labels": {"HAPROXY_GROUP": "external", "HAPROXY_0_VHOST": %q, "HAPROXY_1_PORT": "10002", "HAPROXY_1_MODE": "http"},
 		"networks": [{"mode": "container", "name": "dcos"}], "containers": [
 			{"name": "web", "endpoints": [{"name": "http", "containerPort": 8080, "hostPort": 0}],
-			 "healthCheck": {"http": {"endpoint": "http", "path": "/"}, "intervalSeconds": 2, "gracePeriodSeconds": 0, "maxConsecutiveFailures": 0}},
+			 "healthCheck": {"http": {"endpoint": "http", "path": "/"}, "intervalSeconds": 2, "gracePeriodSeconds": 0, "maxConsecutiveFailures": 1000}},
 			{"name": "side", "endpoints": [{"name": "admin", "containerPort": 9102}]}]}`, instances, host)
 }
 

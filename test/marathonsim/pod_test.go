@@ -97,7 +97,7 @@ func TestPodsHaveTheShapeOfTheGeneration(t *testing.T) {
 // host port.
 const pod = `{"id": "/p", "labels": {"a": "b"}, "scaling": {"kind": "fixed", "instances": %d}, "networks": [%s], "containers": [
 	{"name": "web", "exec": {"command": {"shell": "serve"}}, "endpoints": [{"name": "http", "hostPort": 0, "containerPort": 8080}],
-	 "healthCheck": {"http": {"endpoint": "http", "path": "/"}, "intervalSeconds": 1, "gracePeriodSeconds": 0, "maxConsecutiveFailures": 0}},
+	 "healthCheck": {"http": {"endpoint": "http", "path": "/"}, "intervalSeconds": 1, "gracePeriodSeconds": 0, "maxConsecutiveFailures": 1000}},
 	{"name": "side", "endpoints": [{"name": "metrics", "containerPort": 9102}]}]}`
 
 const (
