@@ -144,7 +144,7 @@ func ownTimes() []option {
 		},
 		{
 			name: "resync-interval", own: true, arg: "DURATION", topic: topicMarathon, def: "300",
-			doc:  "Longest time without fetching all apps while following events.",
+			doc:  "Longest time without fetching all apps while following events. Each time it is up to a fifth shorter, so that several instances do not fetch at once.",
 			bind: func(d *draft) pflag.Value { return positiveSpanFlag(&d.ResyncInterval) },
 		},
 		{

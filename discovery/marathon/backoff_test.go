@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,4 +61,50 @@ func TestTheWaitBetweenConnections(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Every instance reads everything when it is attached again, and all lose their streams at
+// the same moment when the leader changes. They come back over three seconds, and none
+// waits any longer.
+func TestInstancesComeBackOneByOneAfterACommonLoss(t *testing.T) {
+	t.Parallel()
+	const instances = 60
+	m := newMaster(t, says(streamHead+attached()))
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		second := make(chan time.Duration, instances) // when each was attached the second time
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		var running sync.WaitGroup
+		for range instances {
+			metrics := marathon.NewMetrics(nil)
+			c, err := marathon.NewClient(marathon.ClientConfig{Proxy: direct}, newMasters(t, m.url), metrics)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := marathon.NewStream(marathon.StreamConfig{}, c, zap.NewNop(), metrics)
+			running.Go(func() {
+				defer c.Close()
+				times := 0
+				_ = s.Run(ctx, func(h marathon.Hint) {
+					if times++; times == 2 {
+						second <- time.Since(began)
+					}
+				})
+			})
+		}
+		running.Wait()
+		if len(second) != instances {
+			t.Errorf("%d of %d instances came back within three seconds", len(second), instances)
+		}
+		var thirds [3]int
+		for range len(second) {
+			thirds[int((<-second)/time.Second)]++
+		}
+		for i, n := range thirds {
+			if n < 4 {
+				t.Errorf("%d instances came back in second %d, want a third of %d", n, i+1, instances)
+			}
+		}
+	})
 }

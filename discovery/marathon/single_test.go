@@ -87,8 +87,8 @@ func TestD15SingleReadingsDoNotPutOffTheList(t *testing.T) {
 			let(time.Second)
 			s.hint(marathon.Hint{Type: "x", Apps: []string{"/1"}})
 		}
-		if n := len(s.began()); n != 3 {
-			t.Errorf("%d lists in 25 s, want one at the start and one every 10 s", n)
+		if n := len(s.began()); n < 3 || n > 4 {
+			t.Errorf("%d lists in 25 s, want one at the start and one every 8 to 10 s", n)
 		}
 	})
 }
@@ -262,8 +262,8 @@ func TestD15HintsThatNeverEndDoNotPutOffTheList(t *testing.T) {
 			let(5 * time.Millisecond)
 			s.hint(marathon.Hint{Type: "x", Apps: []string{"/1"}})
 		}
-		if n := len(s.began()); n != 3 {
-			t.Errorf("%d lists in 25 s, want one at the start and one every 10 s", n)
+		if n := len(s.began()); n < 3 || n > 4 {
+			t.Errorf("%d lists in 25 s, want one at the start and one every 8 to 10 s", n)
 		}
 	})
 }

@@ -38,9 +38,11 @@ type WatcherConfig struct {
 	// PollInterval is the pause after a pass, good or failed, in Poll mode.
 	// Default 60 s.
 	PollInterval time.Duration
-	// Resync is the time after which all apps are read again in Follow mode, whatever
-	// single ones were read since: old versions of Marathon drop events without a word
-	// (D15). Default 300 s.
+	// Resync is the longest time after which all apps are read again in Follow mode,
+	// whatever single ones were read since: old versions of Marathon drop events without a
+	// word (D15). Each time it is up to a fifth shorter, so that instances that read at
+	// the same moment once, after Marathon's leader changed, do not do so for ever.
+	// Default 300 s.
 	Resync time.Duration
 	// MinRest and MaxRest bound the rest after a reading of all apps. It is as long as
 	// the reading took, so that Marathon spends at most half of its time on
@@ -85,6 +87,11 @@ func (c WatcherConfig) withDefaults() WatcherConfig {
 	c.MinRetry = cmp.Or(c.MinRetry, time.Second)
 	c.MaxRetry = cmp.Or(c.MaxRetry, 30*time.Second)
 	return c
+}
+
+// resync draws the time until the next reading of all apps.
+func (c WatcherConfig) resync() time.Duration {
+	return c.Resync - rand.N(c.Resync/5+1) //nolint:gosec // spreading readings needs no secret numbers
 }
 
 // Pass takes in what one reading found, with Source and Trace filled in. It is
@@ -263,7 +270,7 @@ type schedule struct {
 // loop runs one pass after the other. It waits for one of three things: a hint, the
 // time of the next pass, the end.
 func (w *Watcher) loop(ctx context.Context) {
-	plan := schedule{retry: w.cfg.MinRetry, latest: time.Now().Add(w.cfg.Resync)}
+	plan := schedule{retry: w.cfg.MinRetry, latest: time.Now().Add(w.cfg.resync())}
 	for ctx.Err() == nil {
 		wait := time.Until(w.due(plan))
 		if wait > 0 {
@@ -340,7 +347,7 @@ func (w *Watcher) step(ctx context.Context, plan schedule, b batch) schedule {
 	rest := answered.Sub(began)
 	if !single {
 		rest = max(rest, w.cfg.MinRest)
-		plan.latest = began.Add(w.cfg.Resync)
+		plan.latest = began.Add(w.cfg.resync())
 	}
 	plan.earliest = answered.Add(min(rest, w.cfg.MaxRest))
 	return w.confirming(plan, now)

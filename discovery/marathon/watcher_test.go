@@ -329,8 +329,29 @@ func TestEverythingIsReadFromTimeToTime(t *testing.T) {
 		if diff := cmp.Diff([]string{"start", "status_update_event", "resync", "resync"}, s.triggers()); diff != "" {
 			t.Errorf("passes (-want +got):\n%s", diff)
 		}
-		if diff := cmp.Diff([]time.Duration{0, 100 * time.Second, 400 * time.Second, 700 * time.Second}, s.began()); diff != "" {
-			t.Errorf("fetches (-want +got):\n%s", diff)
+		at := s.began()
+		for i, gap := range []time.Duration{at[2] - at[1], at[3] - at[2]} {
+			if gap < 240*time.Second || gap > 300*time.Second {
+				t.Errorf("%v until reading %d, want four to five minutes", gap, i)
+			}
+		}
+	})
+}
+
+// After a change of the leader many instances read within seconds.
+func TestTheTimeBetweenListsVaries(t *testing.T) {
+	t.Parallel()
+	inShow(t, marathon.WatcherConfig{Resync: 300 * time.Second}, nil, func(s *show) {
+		t := s.t
+		let(24 * time.Hour)
+		at := s.began()
+		shortest, longest := 300*time.Second, time.Duration(0)
+		for i := 1; i < len(at); i++ {
+			shortest, longest = min(shortest, at[i]-at[i-1]), max(longest, at[i]-at[i-1])
+		}
+		// Of about 320 lists some come near each end.
+		if shortest < 240*time.Second || shortest > 250*time.Second || longest < 290*time.Second || longest > 300*time.Second {
+			t.Errorf("from %v to %v between lists, want 240 to 300 s", shortest, longest)
 		}
 	})
 }
