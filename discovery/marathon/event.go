@@ -33,8 +33,9 @@ const (
 )
 
 // subscribedTypes are the events that are asked for: those that may change a route
-// (contract 2.1, D12), and the stream's own attachment. Marathon before 1.3.7 sends
-// all events nevertheless.
+// (contract 2.1, D12), and the stream's own attachment. Why the others are left out is
+// in docs/decisions/0004-events-that-are-asked-for.md. Marathon before 1.3.7 sends all
+// events nevertheless.
 func subscribedTypes(pods bool) []string {
 	types := []string{
 		"api_post_event", "health_status_changed_event", "status_update_event",

@@ -50,6 +50,17 @@ func TestDocumentsInTheDataOfOneEvent(t *testing.T) {
 	}
 }
 
+// notAskedFor are the events that say nothing about routes that another one does not.
+func notAskedFor() []string {
+	return []string{
+		"add_health_check_event", "remove_health_check_event", "failed_health_check_event", "unhealthy_task_kill_event",
+		"unhealthy_instance_kill_event", "unknown_task_terminated_event", "unknown_instance_terminated_event",
+		"deployment_step_success", "deployment_step_failure", "group_change_failed", "framework_message_event",
+		"event_stream_detached", "subscribe_event", "unsubscribe_event", "scheduler_registered_event",
+		"scheduler_reregistered_event", "scheduler_disconnected_event",
+	}
+}
+
 // TestEveryEventOfEveryGenerationNamesItsApps reads one example of every type.
 func TestEveryEventOfEveryGenerationNamesItsApps(t *testing.T) {
 	t.Parallel()
@@ -75,6 +86,9 @@ func TestEveryEventOfEveryGenerationNamesItsApps(t *testing.T) {
 				if len(events) != 1 || unreadable != 0 || events[0].Type != kind {
 					t.Errorf("%s: read %+v and %d unreadable", kind, events, unreadable)
 					continue
+				}
+				if subscribed(kind, true) == slices.Contains(notAskedFor(), kind) {
+					t.Errorf("%s: nobody has decided whether it is asked for", kind)
 				}
 				h := events[0].hint()
 				if want := slices.Contains(everything, kind); subscribed(kind, true) && h.All != want {
