@@ -103,6 +103,9 @@ func cut(text string) []*Section {
 		}
 		current.add(line, words)
 	}
+	for _, s := range sections { // they stay, and so does the room that they do not need
+		s.Lead, s.Lines, s.Skeleton = slices.Clone(s.Lead), slices.Clone(s.Lines), slices.Clone(s.Skeleton)
+	}
 	return sections
 }
 

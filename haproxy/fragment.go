@@ -9,8 +9,12 @@ import (
 // Fragment is a piece of a text that is cut into sections once and used in many
 // configurations. It is meant for one goroutine.
 type Fragment struct {
-	text     string
-	sections []*Section
+	text string
+	// kind and name are those of the first section, of count.
+	kind, name string
+	count      int
+	// unresolved are the sections as they stand, until they are resolved.
+	unresolved []*Section
 
 	// resolved are the sections as they are behind before; after is what is behind
 	// them.
@@ -25,7 +29,8 @@ func NewFragment(text string) *Fragment {
 	}
 	f := &Fragment{text: strings.Clone(text)} // what built the text took more room than it needs
 	if text != "" {
-		f.sections = cut(f.text)
+		f.unresolved = cut(f.text)
+		f.kind, f.name, f.count = f.unresolved[0].Kind, f.unresolved[0].Name, len(f.unresolved)
 	}
 	return f
 }
@@ -37,21 +42,25 @@ func (f *Fragment) Text() string { return f.text }
 func (f *Fragment) Lines() int { return strings.Count(f.text, "\n") }
 
 // continues reports whether the fragment begins within a section of another one.
-func (f *Fragment) continues() bool { return len(f.sections) > 0 && f.sections[0].Kind == "" }
+func (f *Fragment) continues() bool { return f.count > 0 && f.kind == "" }
 
 // resolve returns the sections as they are behind others.
 func (f *Fragment) resolve(before *surroundings) []*Section {
 	if f.before == before && f.resolved != nil {
 		return f.resolved
 	}
+	if f.unresolved == nil && f.count > 0 {
+		f.unresolved = cut(f.text)
+	}
 	f.before, f.after = before, before
-	f.resolved = make([]*Section, len(f.sections))
-	for i, s := range f.sections {
+	f.resolved = make([]*Section, f.count)
+	for i, s := range f.unresolved {
 		f.resolved[i] = s.resolved(f.after)
 		if s.Kind == "defaults" {
 			f.after = f.after.with(f.resolved[i])
 		}
 	}
+	f.unresolved = nil // the resolved ones are all that is needed, mostly for ever
 	return f.resolved
 }
 
@@ -70,7 +79,7 @@ func Assemble(fragments []*Fragment) Config {
 			return Parse(b.String())
 		}
 		sections = append(sections, f.resolve(around)...)
-		if len(f.sections) > 0 {
+		if f.count > 0 {
 			around = f.after
 		}
 	}
@@ -81,12 +90,12 @@ func Assemble(fragments []*Fragment) Config {
 // assembled from. It reports false, and returns c, if more than the servers and lines of
 // one section would change.
 func (c Config) With(old, replacement *Fragment) (Config, bool) {
-	if len(old.resolved) != 1 || len(replacement.sections) != 1 {
+	if len(old.resolved) != 1 || replacement.count != 1 {
 		return c, false
 	}
 	was := old.resolved[0]
 	at, ok := c.place(was.Name)
-	if !ok || c.Sections[at] != was || !was.holdsServers() || !was.sameName(replacement.sections[0]) {
+	if !ok || c.Sections[at] != was || !was.holdsServers() || was.Kind != replacement.kind || was.Name != replacement.name {
 		return c, false
 	}
 	out := c

@@ -52,13 +52,21 @@ func parseServer(line string, words []string) Server {
 	if len(words) > 2 {
 		s.Address = words[2]
 		s.Keywords = parseKeywords(words[3:])
+		sortKeywords(s.Keywords)
 	}
 	return s
 }
 
+func sortKeywords(keywords []Keyword) {
+	slices.SortStableFunc(keywords, func(a, b Keyword) int { return cmp.Compare(a.Name, b.Name) })
+}
+
 func (s *Server) effective(base []Keyword) {
+	if len(base) == 0 {
+		return
+	}
 	s.Keywords = mergeKeywords(base, s.Keywords)
-	slices.SortStableFunc(s.Keywords, func(a, b Keyword) int { return cmp.Compare(a.Name, b.Name) })
+	sortKeywords(s.Keywords)
 }
 
 // Keyword returns a keyword's arguments and whether the server has it.
@@ -122,7 +130,7 @@ func (s Server) without(names ...string) []Keyword {
 // with returns a copy whose keyword is set to args (added if absent).
 func (s Server) with(name, args string) Server {
 	s.Keywords = mergeKeywords(s.Keywords, []Keyword{{Name: name, Args: args}})
-	slices.SortStableFunc(s.Keywords, func(a, b Keyword) int { return cmp.Compare(a.Name, b.Name) })
+	sortKeywords(s.Keywords)
 	return s.Effective()
 }
 
@@ -170,43 +178,45 @@ func (k Keyword) String() string {
 // parseKeywords reads server options. From the first word on that the table does
 // not know, the rest becomes one unknown keyword.
 func parseKeywords(words []string) []Keyword {
-	var out []Keyword
+	out := make([]Keyword, 0, len(words))
 	for i := 0; i < len(words); {
 		spec, ok := option(words[i])
 		if !ok {
-			return append(out, Keyword{Name: joinWords(words[i:]), Unknown: true})
+			return slices.Clone(append(out, Keyword{Name: joinWords(words[i:]), Unknown: true}))
 		}
 		end := min(i+1+spec.args, len(words))
 		k := Keyword{Name: words[i]}
 		if end > i+1 {
 			k.Args = joinWords(words[i+1 : end])
 		}
-		out = mergeKeywords(out, []Keyword{k})
+		out = layKeyword(out, k)
 		i = end
 	}
-	return out
+	return slices.Clone(out)
 }
 
 // mergeKeywords lays keywords over others: the later setting of a keyword wins,
 // and a keyword cancels its opposite (HAProxy's manual, section 5.2).
 func mergeKeywords(base, over []Keyword) []Keyword {
-	out := slices.Clone(base)
+	out := make([]Keyword, len(base), len(base)+len(over))
+	copy(out, base)
 	for _, k := range over {
-		out = slices.DeleteFunc(out, func(b Keyword) bool { return b.Name == k.Name || b.Name == opposite(k.Name) })
-		out = append(out, k)
+		out = layKeyword(out, k)
 	}
 	return out
 }
 
-// opposite returns the keyword that undoes name, or "".
-func opposite(name string) string {
-	switch {
-	case name == "disabled":
-		return "enabled"
-	case name == "enabled":
-		return "disabled"
-	case strings.HasPrefix(name, "no-"):
-		return strings.TrimPrefix(name, "no-")
+// layKeyword is mergeKeywords for one keyword over keywords that may be changed.
+func layKeyword(out []Keyword, k Keyword) []Keyword {
+	return append(slices.DeleteFunc(out, func(b Keyword) bool { return b.Name == k.Name || isOpposite(b.Name, k.Name) }), k)
+}
+
+// isOpposite reports whether one keyword undoes the other.
+func isOpposite(a, b string) bool {
+	if a == "disabled" && b == "enabled" || a == "enabled" && b == "disabled" {
+		return true
 	}
-	return "no-" + name
+	no, is := strings.CutPrefix(a, "no-")
+	undone, undoes := strings.CutPrefix(b, "no-")
+	return is && no == b || undoes && undone == a
 }
