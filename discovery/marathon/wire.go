@@ -277,6 +277,7 @@ var ErrNoApps = errors.New("document without apps")
 func DecodeApps(r io.Reader) ([]App, error) {
 	d := json.NewDecoder(r)
 	var apps []App
+	texts := interned{}
 	found := false
 	err := members(d, "apps", func() error {
 		t, err := d.Token()
@@ -292,6 +293,7 @@ func DecodeApps(r io.Reader) ([]App, error) {
 			if appErr != nil {
 				return fmt.Errorf("read app %d: %w", len(apps), appErr)
 			}
+			texts.app(&app)
 			apps = append(apps, app)
 		}
 		_, err = d.Token()

@@ -27,7 +27,7 @@ func (a archive) add(name, text string) error {
 	if err := os.MkdirAll(a.dir, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
-	if newest := readText(a.path(name, 1)); newest != nil && *newest == text {
+	if holds(a.path(name, 1), text) {
 		return nil
 	}
 	last := max(a.versions, 1)
@@ -37,12 +37,17 @@ func (a archive) add(name, text string) error {
 		}
 	}
 	// There may have been more of them in an earlier run.
-	for n := last + 1; readText(a.path(name, n)) != nil; n++ {
+	for n := last + 1; exists(a.path(name, n)); n++ {
 		if err := os.Remove(a.path(name, n)); err != nil {
 			return fmt.Errorf("remove archived file: %w", err)
 		}
 	}
-	return replace(a.path(name, 1), []byte(text), 0o600)
+	return replace(a.path(name, 1), text, 0o600)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 func (a archive) path(name string, n int) string {

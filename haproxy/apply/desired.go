@@ -3,6 +3,7 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -67,7 +68,7 @@ func (l *Loop) write(previous []replaced, path, text string) ([]replaced, error)
 	if was.text != nil && *was.text == text {
 		return previous, nil
 	}
-	if err := l.replace(path, []byte(text), fileMode); err != nil {
+	if err := l.replace(path, text, fileMode); err != nil {
 		return previous, err
 	}
 	return append(previous, was), nil
@@ -81,7 +82,7 @@ func (l *Loop) restore(previous []replaced) {
 			l.before("remove " + p.path)
 			err = os.Remove(p.path)
 		} else {
-			err = l.replace(p.path, []byte(*p.text), fileMode)
+			err = l.replace(p.path, *p.text, fileMode)
 		}
 		if err != nil {
 			l.log.Error("previous file not restored", zap.Error(err))
@@ -89,14 +90,32 @@ func (l *Loop) restore(previous []replaced) {
 	}
 }
 
-// readText returns what a file holds, or nil if it cannot be read.
+// readText returns what a file holds, or nil if it cannot be read. A text of many MB is
+// in memory once.
 func readText(path string) *string {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil
 	}
-	text := string(b)
+	defer f.Close() //nolint:errcheck // it is only read
+	var b strings.Builder
+	if info, err := f.Stat(); err == nil {
+		b.Grow(int(info.Size()))
+	}
+	if _, err := io.Copy(&b, struct{ io.Reader }{f}); err != nil { // or it makes a buffer of its own
+		return nil
+	}
+	text := b.String()
 	return &text
+}
+
+// holds reports whether a file holds a text.
+func holds(path, text string) bool {
+	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(text)) {
+		return false
+	}
+	is := readText(path)
+	return is != nil && *is == text
 }
 
 // readFiles reads what is on disk, whoever wrote it. Which files the configuration
@@ -136,7 +155,7 @@ func (l *Loop) writeLoaded(d haproxy.Config) error {
 		}
 	}
 	for _, f := range d.Files {
-		if err := l.replace(filepath.Join(l.loadedFiles(), f.Name), []byte(f.Text), 0o600); err != nil {
+		if err := l.replace(filepath.Join(l.loadedFiles(), f.Name), f.Text, 0o600); err != nil {
 			return err
 		}
 	}
@@ -148,7 +167,7 @@ func (l *Loop) writeLoaded(d haproxy.Config) error {
 			}
 		}
 	}
-	return l.replace(l.loadedFile(), []byte(d.Text()), 0o600)
+	return l.replace(l.loadedFile(), d.Text(), 0o600)
 }
 
 // readLoaded reads what HAProxy was last started with.

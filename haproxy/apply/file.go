@@ -17,7 +17,7 @@ const fileMode fs.FileMode = 0o640
 var ErrNotRegular = errors.New("not a regular file")
 
 // replace is the function of this name, as a step.
-func (l *Loop) replace(path string, text []byte, mode fs.FileMode) error {
+func (l *Loop) replace(path, text string, mode fs.FileMode) error {
 	l.before("write " + path)
 	return replace(path, text, mode)
 }
@@ -25,7 +25,7 @@ func (l *Loop) replace(path string, text []byte, mode fs.FileMode) error {
 // replace writes a file so that it is complete or as before, also after a power
 // failure: temporary file in the same folder, sync, rename, sync of the folder.
 // The mode of an old file is kept.
-func replace(path string, text []byte, mode fs.FileMode) error {
+func replace(path, text string, mode fs.FileMode) error {
 	switch info, err := os.Lstat(path); {
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("write %s: %w", path, ErrNotRegular)
@@ -35,7 +35,7 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	dir := filepath.Dir(path)
-	if err := renameio.WriteFile(path, text, mode, renameio.WithTempDir(dir), renameio.WithStaticPermissions(mode)); err != nil {
+	if err := writeAtomically(dir, path, text, mode); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	d, err := os.Open(dir)
@@ -43,4 +43,18 @@ func replace(path string, text []byte, mode fs.FileMode) error {
 		return fmt.Errorf("sync folder of %s: %w", path, err)
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// writeAtomically writes a file whose temporary one is in dir. A text of many MB is not
+// copied on its way.
+func writeAtomically(dir, path, text string, mode fs.FileMode) error {
+	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(mode))
+	if err != nil {
+		return err
+	}
+	defer f.Cleanup() //nolint:errcheck // what was replaced has nothing to clean up
+	if _, err := f.WriteString(text); err != nil {
+		return err
+	}
+	return f.CloseAtomicallyReplace()
 }
