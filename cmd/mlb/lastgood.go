@@ -38,8 +38,9 @@ func (s *source) lastGood(cfg Config) discovery.LastGood {
 	return state
 }
 
-// begin makes the watcher and what keeps its state, with what an earlier process knew.
-func (s *source) begin(cfg Config, mode marathon.Mode, c *control.Controller) {
+// begin makes the watcher, which calls pass, and what keeps its state, with what an earlier
+// process knew.
+func (s *source) begin(cfg Config, mode marathon.Mode, c *control.Controller, pass marathon.Pass) {
 	state := s.lastGood(cfg)
 	s.deriver.Remember(state.Services)
 	if !state.Read.IsZero() {
@@ -50,7 +51,7 @@ func (s *source) begin(cfg Config, mode marathon.Mode, c *control.Controller) {
 		MaxRemoval: cfg.MaxRemoval, Confirmations: cfg.RemovalConfirmations, LastGood: state,
 		IgnoreHealth: !cfg.HealthCheck,
 	}
-	s.watcher = marathon.NewWatcher(watcher, s.client, s.stream, s.deriver, c.Pass,
+	s.watcher = marathon.NewWatcher(watcher, s.client, s.stream, s.deriver, pass,
 		func(ctx context.Context, err error) { c.Failed(ctx, s.cluster.Name, err) }, s.log, s.metrics)
 	s.keeper = lastgood.NewKeeper(lastgood.Path(cfg.StateDir, s.cluster.Name), s.terms, keepInterval, s.watcher.LastGood, s.log)
 }

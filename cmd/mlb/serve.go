@@ -15,6 +15,7 @@ import (
 
 	"mlb/admin"
 	"mlb/control"
+	"mlb/discovery"
 	"mlb/discovery/marathon"
 	"mlb/haproxy/apply"
 	"mlb/haproxy/render"
@@ -57,6 +58,7 @@ type balancer struct {
 	process    processes
 	roster     *runtime.Roster
 	admin      *admin.Server
+	memory     memory
 }
 
 func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, error) {
@@ -91,7 +93,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 		return nil, err
 	}
 	reg := newRegistry()
-	b := &balancer{cfg: cfg, log: log}
+	b := &balancer{cfg: cfg, log: log, memory: newMemory()}
 	if b.sources, err = newSources(ctx, cfg, reg, log); err != nil {
 		return nil, err
 	}
@@ -108,7 +110,7 @@ func newBalancer(ctx context.Context, cfg Config, log *zap.Logger) (*balancer, e
 		mode = marathon.Once
 	}
 	for _, s := range b.sources.each {
-		s.begin(cfg, mode, b.controller)
+		s.begin(cfg, mode, b.controller, b.pass)
 	}
 	b.admin = admin.New(admin.Config{
 		Socket: cfg.adminSocket(), Group: frame.Group, Listen: cfg.AdminListen, Sources: cfg.AdminSources,
@@ -185,6 +187,10 @@ func (b *balancer) watch(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error {
+		b.memory.run(ctx)
+		return nil
+	})
+	g.Go(func() error {
 		defer end() // mode once ends by itself
 		return b.sources.run(ctx)
 	})
@@ -218,6 +224,14 @@ func (b *balancer) serveLast(ctx context.Context) {
 	}
 	if _, err := b.loop.StartLast(ctx); err != nil && ctx.Err() == nil {
 		b.log.Warn("last good configuration not served", zap.Error(err))
+	}
+}
+
+// pass brings a snapshot into effect.
+func (b *balancer) pass(ctx context.Context, s discovery.Snapshot) {
+	b.controller.Pass(ctx, s)
+	if s.Apps == nil {
+		b.memory.listRead()
 	}
 }
 
