@@ -35,15 +35,13 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 	if len(doable) == 0 {
 		return reasons
 	}
-	l.noteAdded(doable)
-	answers, err := l.execute(ctx, commands)
-	if err != nil {
-		l.log.Warn("runtime commands not completed", zap.Error(err))
-	} else if refused := runtime.Refused(answers); refused != nil {
-		l.log.Debug("runtime commands refused", zap.Error(refused))
+	for _, st := range doable {
+		if st.Kind == haproxy.RemoveServer { // one without connections can go at once
+			commands = append(commands, haproxy.DeleteCommand(st.Backend, st.Server.Name))
+		}
 	}
-	l.before("read servers back")
-	states, err := l.socket.Servers(ctx, backends...)
+	l.noteAdded(doable)
+	states, err := l.change(ctx, commands, backends)
 	if err != nil {
 		return append(reasons, haproxy.Reason{Code: reasonUnconfirmed, Detail: err.Error()})
 	}
@@ -63,6 +61,36 @@ func (l *Loop) steps(ctx context.Context, steps []haproxy.Step, r *Result) []hap
 	}
 	l.running = l.running.Toward(l.desired, confirmed, l.version)
 	return reasons
+}
+
+// fewServers are so few that HAProxy can tell of them in the answer to other commands.
+const fewServers = 200
+
+// change runs commands in HAProxy and reads the servers of backends back.
+func (l *Loop) change(ctx context.Context, commands, backends []string) ([]runtime.ServerState, error) {
+	l.before("execute")
+	n := 0
+	for _, b := range backends {
+		if sec, ok := l.running.Backend(b); ok {
+			n += len(sec.Servers)
+		}
+	}
+	var answers []runtime.Answer
+	var states []runtime.ServerState
+	var err, readErr error
+	if n <= fewServers {
+		answers, states, err, readErr = l.socket.Change(ctx, commands, backends...)
+	} else {
+		answers, err = l.socket.Execute(ctx, commands)
+		states, readErr = l.socket.Servers(ctx, backends...)
+	}
+	if err != nil {
+		l.log.Warn("runtime commands not completed", zap.Error(err))
+	} else if refused := runtime.Refused(answers); refused != nil {
+		l.log.Debug("runtime commands refused", zap.Error(refused))
+	}
+	l.before("read servers back")
+	return states, readErr
 }
 
 // execute runs commands in HAProxy.

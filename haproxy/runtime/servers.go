@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -118,24 +119,61 @@ func (s ServerState) InRotation() bool {
 	return (s.Operational == Running || s.Operational == Starting) && !s.Admin.Maintenance() && !s.Admin.Draining()
 }
 
+// Change is Execute, and what Servers then says about the backends, which must be some, and
+// must not have more than some hundred servers: asked over the same connection if all of it
+// fits one line. answered is the error of Execute, err that of Servers.
+func (s *Socket) Change(ctx context.Context, commands []string, backends ...string) (answers []Answer, servers []ServerState, answered, err error) {
+	questions, err := showServers(backends)
+	if err != nil {
+		return nil, nil, err, err
+	}
+	together := slices.Concat(commands, questions)
+	if len(s.batches(together)) == 1 {
+		if answers, answered = s.execute(ctx, together, noSecond); answered == nil {
+			if servers, err = readServers(answers[len(commands):]); err == nil {
+				return answers[:len(commands)], servers, nil, nil
+			}
+			answers = answers[:len(commands)]
+		}
+	} else {
+		answers, answered = s.Execute(ctx, commands)
+	}
+	servers, err = s.Servers(ctx, backends...)
+	return answers, servers, answered, err
+}
+
 // Servers returns the servers of the given backends, or of all of them when none is
 // given, in HAProxy's order. A backend that does not exist gives a [*CommandError];
 // a backend without servers gives none.
 func (s *Socket) Servers(ctx context.Context, backends ...string) ([]ServerState, error) {
-	commands := make([]string, 0, max(1, len(backends)))
-	for _, b := range backends {
-		if b == "" || strings.ContainsAny(b, " \t") {
-			return nil, fmt.Errorf("%w: backend name %.100q", ErrInvalidCommand, b)
-		}
-		commands = append(commands, "show servers state "+b)
-	}
-	if len(commands) == 0 {
-		commands = append(commands, "show servers state")
-	}
-	answers, err := s.ask(ctx, commands)
+	questions, err := showServers(backends)
 	if err != nil {
 		return nil, err
 	}
+	if len(questions) == 0 {
+		questions = append(questions, "show servers state")
+	}
+	answers, err := s.ask(ctx, questions)
+	if err != nil {
+		return nil, err
+	}
+	return readServers(answers)
+}
+
+// showServers returns the questions for the servers of backends.
+func showServers(backends []string) ([]string, error) {
+	questions := make([]string, len(backends), max(1, len(backends)))
+	for i, b := range backends {
+		if b == "" || strings.ContainsAny(b, " \t") {
+			return nil, fmt.Errorf("%w: backend name %.100q", ErrInvalidCommand, b)
+		}
+		questions[i] = "show servers state " + b
+	}
+	return questions, nil
+}
+
+// readServers reads the answers to questions for servers.
+func readServers(answers []Answer) ([]ServerState, error) {
 	if err := Refused(answers); err != nil {
 		return nil, err
 	}
