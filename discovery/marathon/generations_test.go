@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -111,4 +112,42 @@ func (w *watching) has(task marathonsim.TaskInfo) bool {
 	return slices.ContainsFunc(w.last.Services, func(s discovery.Service) bool {
 		return slices.ContainsFunc(s.Endpoints, func(e discovery.Endpoint) bool { return e.Task == task.ID })
 	})
+}
+
+// TestTheSameToldOtherwiseIsFollowed leaves the fault in force; nothing but events
+// can tell of the changes, because the stream lasts.
+func TestTheSameToldOtherwiseIsFollowed(t *testing.T) {
+	t.Parallel()
+	for name, kind := range map[string]marathonsim.FaultKind{
+		"byte by byte":     marathonsim.FaultSplitStream,
+		"in few writes":    marathonsim.FaultMergeStream,
+		"twice":            marathonsim.FaultDuplicateStream,
+		"in another order": marathonsim.FaultReorderStream,
+		"with more in it":  marathonsim.FaultStrange,
+	} {
+		for _, generation := range []marathonsim.Generation{marathonsim.V0_11, marathonsim.V1_3, marathonsim.V1_11} {
+			t.Run(name+", "+string(generation), func(t *testing.T) {
+				t.Parallel()
+				w := watch(t, marathonsim.Options{Generation: generation, Speed: 100, HeartbeatInterval: 50 * time.Millisecond})
+				simtest.Deploy(t, w.cluster, shop)
+				w.converges(t, 2)
+				eventually(t, "the stream", func() bool { return w.watcher.Status().Stream.Connected })
+				since := w.watcher.Status().Stream.Since
+				w.cluster.SetFault(marathonsim.AllMasters, marathonsim.Fault{Kind: kind})
+				for _, n := range []int{4, 1, 3} {
+					scale(t, w, n)
+					w.converges(t, n)
+				}
+				simtest.Deploy(t, w.cluster, `{"id": "/shop", "labels": {"HAPROXY_0_MODE": "http"}}`)
+				w.converges(t, 3)
+				if err := w.cluster.CrashTask(w.cluster.Ready("/shop")[0].ID); err != nil {
+					t.Fatal(err)
+				}
+				w.converges(t, 3)
+				if stream := w.watcher.Status().Stream; !stream.Since.Equal(since) {
+					t.Errorf("the stream did not last: %+v", stream)
+				}
+			})
+		}
+	}
 }
