@@ -11,16 +11,16 @@ import (
 // Identity is what the bearer of a token may see, as an authorization plugin of
 // Marathon decides. The zero value may see everything.
 type Identity struct {
-	// Sees says of an app, by its ID, whether it is shown: lists leave the others
+	// Sees says of an app or a pod, by its ID, whether it is shown: lists leave the others
 	// out without a word. It must neither wait nor call the cluster, whose lock is
 	// held. Nil means all.
-	Sees func(app string) bool
+	Sees func(id string) bool
 	// NoEvents refuses /v2/events with 403.
 	NoEvents bool
 }
 
-// sees reports whether the app is shown.
-func (i Identity) sees(app string) bool { return i.Sees == nil || i.Sees(app) }
+// sees reports whether the app or pod is shown.
+func (i Identity) sees(id string) bool { return i.Sees == nil || i.Sees(id) }
 
 // token is a token that was issued.
 type token struct {

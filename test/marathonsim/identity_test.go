@@ -47,6 +47,12 @@ func TestHiddenAppsAreLeftOutWithoutAWord(t *testing.T) {
 	c := simtest.Start(t, marathonsim.Options{Tokens: true, LaunchDelay: time.Hour})
 	simtest.Deploy(t, c, `{"id":"/g","apps":[{"id":"open","cmd":"serve"},{"id":"hidden","cmd":"serve"},{"id":"last","cmd":"serve"}]}`)
 	simtest.Deploy(t, c, `{"id":"/hidden","cmd":"serve"}`)
+	for _, pod := range []string{"/pods/open", "/pods/hidden"} {
+		document := `{"id":"` + pod + `","containers":[{"name":"one","resources":{"cpus":0.1,"mem":32}}]}`
+		if err := c.DeployPod(document); err != nil {
+			t.Fatal(err)
+		}
+	}
 	header := []string{"Accept", "application/json", "Authorization", "token=" + c.IssueToken(marathonsim.Identity{
 		Sees: func(app string) bool { return !strings.HasSuffix(app, "hidden") }, NoEvents: true,
 	}, 0)}
@@ -58,10 +64,16 @@ func TestHiddenAppsAreLeftOutWithoutAWord(t *testing.T) {
 			t.Errorf("%s: %s %s", path, r.Status, body)
 		}
 	}
-	if _, body := get(t, c.Masters()[0]+"/v2/deployments", header...); strings.Count(body, "totalSteps") != 1 {
+	for _, path := range []string{"/v2/pods", "/v2/pods::status", "/v2/groups/pods"} {
+		r, body := get(t, c.Masters()[0]+path, header...)
+		if r.StatusCode != http.StatusOK || strings.Contains(body, "hidden") || !strings.Contains(body, "/pods/open") {
+			t.Errorf("%s: %s %s", path, r.Status, body)
+		}
+	}
+	if _, body := get(t, c.Masters()[0]+"/v2/deployments", header...); strings.Count(body, "totalSteps") != 2 {
 		t.Errorf("deployments: %s", body)
 	}
-	for path, want := range map[string]int{"/v2/apps/g/open": 200, "/v2/apps/hidden": 403, "/v2/apps/hidden/tasks": 403} {
+	for path, want := range map[string]int{"/v2/apps/g/open": 200, "/v2/apps/hidden": 403, "/v2/apps/hidden/tasks": 403, "/v2/pods/pods/hidden": 403} {
 		if r, body := get(t, c.Masters()[0]+path, header...); r.StatusCode != want {
 			t.Errorf("%s: %s %s", path, r.Status, body)
 		}

@@ -15,7 +15,7 @@ func (c *Cluster) podResource(q *request, path string) (answer, error) {
 		case http.MethodHead:
 			return answer{status: http.StatusOK}, nil
 		case http.MethodGet:
-			return c.eachPod(func(a *appState) any { return a.def.showPod(c.features) }), nil
+			return c.eachPod(q.who, func(a *appState) any { return a.def.showPod(c.features) }), nil
 		case http.MethodPost:
 			return c.postPod(q)
 		}
@@ -24,22 +24,22 @@ func (c *Cluster) podResource(q *request, path string) (answer, error) {
 	if path == "::status" {
 		return q.only(http.MethodGet, func() (answer, error) {
 			now := time.Now()
-			return c.eachPod(func(a *appState) any { return c.showPodStatus(a, now) }), nil
+			return c.eachPod(q.who, func(a *appState) any { return c.showPodStatus(a, now) }), nil
 		})
 	}
 	if id, ok := strings.CutSuffix(path, "::status"); ok {
 		return q.only(http.MethodGet, func() (answer, error) {
-			return c.onePod(id, func(a *appState) (any, error) { return c.showPodStatus(a, time.Now()), nil })
+			return c.onePod(q.who, id, func(a *appState) (any, error) { return c.showPodStatus(a, time.Now()), nil })
 		})
 	}
 	if id, ok := strings.CutSuffix(path, "::versions"); ok {
 		return q.only(http.MethodGet, func() (answer, error) {
-			return c.onePod(id, func(a *appState) (any, error) { return a.versionNames(), nil })
+			return c.onePod(q.who, id, func(a *appState) (any, error) { return a.versionNames(), nil })
 		})
 	}
 	if id, version, ok := strings.Cut(path, "::versions/"); ok {
 		return q.only(http.MethodGet, func() (answer, error) {
-			return c.onePod(id, func(a *appState) (any, error) {
+			return c.onePod(q.who, id, func(a *appState) (any, error) {
 				if def := a.versions[version]; def != nil {
 					return def.showPod(c.features), nil
 				}
@@ -49,7 +49,7 @@ func (c *Cluster) podResource(q *request, path string) (answer, error) {
 	}
 	switch q.Method {
 	case http.MethodGet, http.MethodHead:
-		return c.onePod(path, func(a *appState) (any, error) { return a.def.showPod(c.features), nil })
+		return c.onePod(q.who, path, func(a *appState) (any, error) { return a.def.showPod(c.features), nil })
 	case http.MethodPut:
 		return c.putPod(q, path)
 	case http.MethodDelete:
@@ -62,25 +62,28 @@ func noPod(id string) error {
 	return problem(http.StatusNotFound, "Pod '%s' does not exist", id)
 }
 
-// eachPod answers with a list of what is to be shown of each pod.
-func (c *Cluster) eachPod(show func(*appState) any) answer {
+// eachPod answers with a list of what is to be shown of each pod that may be seen.
+func (c *Cluster) eachPod(who Identity, show func(*appState) any) answer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	list := []any{}
 	for _, a := range c.order {
-		if a.def.Pod != nil {
+		if a.def.Pod != nil && who.sees(a.id) {
 			list = append(list, show(a))
 		}
 	}
 	return ok(encode(list))
 }
 
-func (c *Cluster) onePod(id string, show func(*appState) (any, error)) (answer, error) {
+func (c *Cluster) onePod(who Identity, id string, show func(*appState) (any, error)) (answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a := c.pod(id)
 	if a == nil {
 		return answer{}, noPod(id)
+	}
+	if !who.sees(id) {
+		return answer{}, forbidden()
 	}
 	shown, err := show(a)
 	if err != nil {

@@ -129,7 +129,7 @@ func (c *Cluster) writeGroup(b *bytes.Buffer, t tree, g *group, e groupEmbeds) {
 	b.Write(encode(g.version))
 	if e.pods && c.features.instances {
 		b.WriteString(`,"pods":`)
-		b.Write(c.showPods(t.pods[g.id]))
+		b.Write(c.showPods(slices.DeleteFunc(slices.Clone(t.pods[g.id]), func(a *appState) bool { return !e.who.sees(a.id) })))
 	}
 	if c.features.roles {
 		b.WriteString(`,"enforceRole":false`)
