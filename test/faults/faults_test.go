@@ -128,6 +128,7 @@ func (r row) run(t *testing.T) {
 		return nil
 	})
 	g.applier.guard()
+	g.failed.Store(0)
 	visits := r.visits
 	if visits == nil {
 		visits = []string{"/web", "/db"}
@@ -207,8 +208,8 @@ func spoilt(g *rig) bool {
 	return slices.ContainsFunc(g.gates, func(g *gate) bool { return g.hits() > 0 })
 }
 
-// failing reports whether mlb knows that it cannot read.
-func failing(g *rig) bool { return g.watcher.Status().Failing }
+// failing reports whether a reading has failed since the fault began.
+func failing(g *rig) bool { return g.failed.Load() > 0 }
 
 // deaf reports whether mlb knows that it hears nothing.
 func deaf(g *rig) bool { return !g.watcher.Status().Stream.Connected }

@@ -32,7 +32,6 @@ type gate struct {
 	fault    fault
 	met      int // how often the present fault was met
 	closed   bool
-	asked    []string // the paths of all requests
 }
 
 // fault is what a gate does instead of passing things on. The zero value is none.
@@ -180,13 +179,6 @@ func (g *gate) hits() int {
 	return g.met
 }
 
-// paths returns the paths of all requests so far.
-func (g *gate) paths() []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return append([]string(nil), g.asked...)
-}
-
 // serve answers the requests of a connection. Another goroutine reads them, so that the
 // end of the connection is noticed at any time.
 func (g *gate) serve(conn *net.TCPConn) {
@@ -236,7 +228,6 @@ func (g *gate) serve(conn *net.TCPConn) {
 func (g *gate) fate(path string) func(x *exchange) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.asked = append(g.asked, path)
 	f := g.fault
 	if f.answer == nil || f.about != nil && !f.about(path) || f.times > 0 && g.met >= f.times {
 		return pass

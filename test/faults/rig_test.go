@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,6 +58,7 @@ type rig struct {
 	watcher  *marathon.Watcher
 	applier  *watched
 	process  *process.Process
+	failed   atomic.Int64 // how many readings have failed
 	end      func() error // ends mlb and its HAProxy
 }
 
@@ -186,7 +188,10 @@ func (g *rig) follow(t *testing.T, r row, c *control.Controller, log *zap.Logger
 	g.watcher = marathon.NewWatcher(marathon.WatcherConfig{
 		Resync: resync, MinRetry: 20 * time.Millisecond, MaxRetry: 100 * time.Millisecond, Ended: c.Ended,
 		ConfirmInterval: 200 * time.Millisecond,
-	}, g.client, stream, deriver, c.Pass, func(ctx context.Context, err error) { c.Failed(ctx, "", err) }, log, metrics)
+	}, g.client, stream, deriver, c.Pass, func(ctx context.Context, err error) {
+		g.failed.Add(1)
+		c.Failed(ctx, "", err)
+	}, log, metrics)
 	return resolver
 }
 
