@@ -99,6 +99,11 @@ bench-storm: ## let 5,000 events in 10 s pass over 1,000 apps (STORM= for flags)
 	@scripts/ensure-packages haproxy:haproxy
 	go run ./test/bench/storm $(STORM)
 
+.PHONY: soak
+soak: ## let a day of a cluster's life, with all its troubles, pass in 15 minutes (SOAK= for flags), see docs/benchmarks.md
+	@scripts/ensure-packages haproxy:haproxy
+	go run ./test/bench/soak $(SOAK)
+
 .PHONY: vet
 vet: ## run go vet
 	go vet ./...

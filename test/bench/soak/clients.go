@@ -41,7 +41,7 @@ func newClients(ctx context.Context, p *program, many int, seed uint64, steady s
 	ctx, cancel := context.WithCancel(ctx)
 	c := &clients{program: p, stop: cancel}
 	for i := range many {
-		random := rand.New(rand.NewPCG(seed, uint64(2+i))) //nolint:gosec // a seed repeats a run
+		random := rand.New(rand.NewPCG(seed, uint64(2+i)))
 		c.running.Go(func() { every(ctx, 20*time.Millisecond, func() { c.wander(ctx, random) }) })
 	}
 	c.running.Go(func() { every(ctx, 50*time.Millisecond, func() { c.insist(ctx, steady) }) })

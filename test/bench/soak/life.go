@@ -79,7 +79,7 @@ func live(ctx context.Context, o options, progress io.Writer) (r *result, err er
 	l := &life{
 		o: o, site: newSite(c, o.apps, o.groups), program: p,
 		target: storm.Balancer{Master: runtime.NewMasterSocket(p.path("run/master.sock"), zap.NewNop()), Config: p.path(configFile)},
-		random: rand.New(rand.NewPCG(o.seed, 1)), //nolint:gosec // a seed repeats a run
+		random: rand.New(rand.NewPCG(o.seed, 1)),
 		result: newResult(o), say: say,
 	}
 	l.troubles = []*track{{kinds: marathonTroubles()}, {kinds: hostTroubles()}}

@@ -96,7 +96,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	}
 	o.generation = marathonsim.Generation(generation)
 	for o.seed == 0 {
-		o.seed = rand.Uint64N(1 << 32) //nolint:gosec // a seed is no secret
+		o.seed = rand.Uint64N(1 << 32)
 	}
 	if min(o.duration, o.pause, o.trouble, o.checkpoint, o.patience) <= 0 || min(o.apps, o.workers) < 1 || min(o.groups, o.clients) < 0 || flags.NArg() > 0 {
 		return o, fmt.Errorf("arguments %q: want an app, a worker, times above zero, and no words", args)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -61,7 +62,9 @@ func (t *track) end(ctx context.Context, l *life) error {
 }
 
 // upTo returns a random time.
-func (l *life) upTo(most time.Duration) time.Duration { return time.Duration(l.random.Int64N(int64(most))) }
+func (l *life) upTo(most time.Duration) time.Duration {
+	return time.Duration(l.random.Int64N(int64(most)))
+}
 
 // anyMaster is one master or, as often, all.
 func (l *life) anyMaster() int {
@@ -148,8 +151,12 @@ func (l *life) stopMasters(masters ...int) (func(context.Context) error, error) 
 // hostTroubles are those of the machine that runs mlb and HAProxy.
 func hostTroubles() []trouble {
 	return []trouble{
-		{name: "haproxy's master killed", begin: func(ctx context.Context, l *life) (func(context.Context) error, error) { return nil, l.killHAProxy(ctx, 0) }},
-		{name: "haproxy's worker killed", begin: func(ctx context.Context, l *life) (func(context.Context) error, error) { return nil, l.killHAProxy(ctx, 1) }},
+		{name: "haproxy's master killed", begin: func(ctx context.Context, l *life) (func(context.Context) error, error) {
+			return nil, l.killHAProxy(ctx, 0)
+		}},
+		{name: "haproxy's worker killed", begin: func(ctx context.Context, l *life) (func(context.Context) error, error) {
+			return nil, l.killHAProxy(ctx, 1)
+		}},
 		{name: "reload by signal", begin: func(_ context.Context, l *life) (func(context.Context) error, error) {
 			return nil, l.program.cmd.Process.Signal(syscall.SIGUSR1)
 		}},
@@ -181,7 +188,7 @@ func (l *life) killHAProxy(ctx context.Context, place int) error {
 			return err
 		}
 		if len(all.Workers) == 0 {
-			return fmt.Errorf("haproxy has no worker")
+			return errors.New("haproxy has no worker")
 		}
 		pid = all.PIDs()[place]
 		return nil
