@@ -179,7 +179,7 @@ func newSource(cfg Config, cluster Cluster, client marathon.ClientConfig, reg pr
 		func() { s.watcher.Refresh("address changed") }, s.log)
 	options := marathon.Options{
 		Cluster: cluster.Name,
-		Groups:  cfg.Groups, StrictMode: cfg.Strict, HealthCheck: cfg.HealthCheck,
+		Groups:  cfg.Groups, StrictMode: cfg.Strict, HealthCheck: cfg.HealthCheck, Readiness: cfg.ReadinessCheck,
 		MinServicePort: cfg.MinServicePort, MaxServicePort: cfg.MaxServicePort,
 		Framework: cfg.FrameworkName, VerdictCapacity: cfg.LRUCacheCapacity,
 		CertificateFolders: certificateFolders(cfg.Certificates.List),

@@ -85,7 +85,9 @@ type Config struct {
 	FrameworkName string
 	Strict        bool // services need HAPROXY_{n}_ENABLED
 	HealthCheck   bool // Marathon's verdicts decide about tasks (contract 2.4)
-	Pods          bool // pods are served as well
+	// ReadinessCheck keeps new tasks out until they are ready.
+	ReadinessCheck bool
+	Pods           bool // pods are served as well
 	// MinServicePort and MaxServicePort are the first and last port that is
 	// assigned to services without one; both 0: none is.
 	MinServicePort, MaxServicePort int

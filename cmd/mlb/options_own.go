@@ -148,6 +148,11 @@ func ownTimes() []option {
 			bind: func(d *draft) pflag.Value { return positiveSpanFlag(&d.ResyncInterval) },
 		},
 		{
+			name: "readiness-check", own: true, arity: takesNone, topic: topicServices,
+			doc:  "Serve a new task of a deployment only when its readiness check has passed. Apps that wait for that are asked every two seconds, as no event tells.",
+			bind: func(d *draft) pflag.Value { return booleanFlag(&d.ReadinessCheck) },
+		},
+		{
 			name: "max-removal", own: true, arg: "PERCENT", topic: topicMarathon, def: "50",
 			doc:  "Largest share of the served endpoints, or apps, that one answer of Marathon may remove if neither an event nor the apps themselves say why; more, and at least three, is held back. 100 holds nothing back.",
 			bind: func(d *draft) pflag.Value { return percentFlag(&d.MaxRemoval) },

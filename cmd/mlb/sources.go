@@ -27,7 +27,7 @@ func newSources(ctx context.Context, cfg Config, reg prometheus.Registerer, log 
 	if err != nil {
 		return nil, err
 	}
-	client.Credentials, client.Pods = credentials, cfg.Pods
+	client.Credentials, client.Pods, client.Readiness = credentials, cfg.Pods, cfg.ReadinessCheck
 	all := &sources{}
 	all.close = func() {
 		for _, s := range all.each {

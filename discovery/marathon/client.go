@@ -44,6 +44,8 @@ type ClientConfig struct {
 	// Identity is the client certificate for hosts that may have the credentials, if
 	// they ask for one; nil means none.
 	Identity *Identity
+	// Readiness asks for the results of readiness checks, too.
+	Readiness bool
 	// Credentials are sent to the masters and their leader; nil means none.
 	Credentials Credentials
 	// Pods reads pods too, as apps whose ports are their endpoints (Marathon 1.4 and
@@ -262,7 +264,7 @@ func (c *Client) get(ctx context.Context, m master, q question) (int64, error) {
 	limit := time.AfterFunc(c.cfg.ConnectTimeout+time.Duration(c.headerWait.Load()), func() { cancel(errNoAnswer) })
 	defer limit.Stop()
 
-	target := m.endpoint(q.path, url.Values{"embed": {"apps.tasks"}})
+	target := m.endpoint(q.path, url.Values{"embed": c.embeds()})
 	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return 0, plainError(err)
@@ -299,6 +301,14 @@ func (c *Client) get(ctx context.Context, m master, q question) (int64, error) {
 		return wire.bytes, cmp.Or[error](context.Cause(ctx), &bodyError{err})
 	}
 	return wire.bytes, nil
+}
+
+// embeds returns what apps are to be answered with (contract 2.1).
+func (c *Client) embeds() []string {
+	if c.cfg.Readiness {
+		return []string{"apps.tasks", "apps.readiness"}
+	}
+	return []string{"apps.tasks"}
 }
 
 // checkStatus returns an error for every status but 200.

@@ -63,6 +63,9 @@ type Options struct {
 	// that bind options name may be (contract 10.3). Empty: only beside the service's
 	// own certificate.
 	CertificateFolders []string
+	// Readiness keeps tasks out that a running deployment started and whose readiness
+	// check has not passed yet (K15 ignores it). The Client has to ask for the results.
+	Readiness bool
 	// VerdictCapacity is how many verdicts are kept when their tasks are no
 	// longer listed. Verdicts of listed tasks are always kept.
 	VerdictCapacity int
@@ -82,6 +85,7 @@ type Deriver struct {
 	opts     Options
 	resolver hostResolver
 	verdicts *verdictMemory
+	ready    readiness
 	log      *zap.Logger
 
 	// alone are the apps of the last list that nothing else decides about, assigned
@@ -102,6 +106,7 @@ func (d *Deriver) Remember(served []discovery.Service) {
 	for _, s := range served {
 		for _, e := range s.Endpoints {
 			d.verdicts.restore(e.Task)
+			d.ready.restore(e.Task)
 		}
 	}
 }
@@ -119,6 +124,10 @@ func (d *Deriver) Derive(ctx context.Context, apps []App) ([]discovery.Service, 
 			d.log.Debug("verdicts of unlisted tasks forgotten", zap.Int("removes", n))
 		}
 		e.alive = d.verdicts.alive
+	}
+	if d.opts.Readiness {
+		d.ready.observe(apps)
+		e.ready = d.ready.is
 	}
 	taken, problems := d.take(apps)
 	e.addresses = d.resolver.Resolve(ctx, hostNames(taken))
@@ -303,6 +312,9 @@ type env struct {
 	addresses map[string]netip.Addr
 	// alive is the last verdict on a task; nil means that verdicts do not matter.
 	alive func(task string) bool
+	// ready is what readiness checks say of a task of an app; nil means that they do not
+	// matter.
+	ready func(a *App, t *Task) bool
 }
 
 // deriveApp returns the services of one app, sorted by port index.
@@ -414,6 +426,9 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 	for _, m := range s.tasks {
 		t := m.task
 		if idle(t.State) || e.alive != nil && hasHealthChecks(m.app) && !m.app.isPod() && !e.alive(t.ID) {
+			continue
+		}
+		if e.ready != nil && !e.ready(m.app, t) {
 			continue
 		}
 		if !hostName(t.Host) || plain(t.ID) != nil {

@@ -30,6 +30,7 @@ const (
 	triggerReconnect = "reconnect"
 	triggerNoStream  = "no stream"
 	triggerRetry     = "retry"
+	triggerReadiness = "readiness"
 )
 
 // subscribedTypes are the events that are asked for: those that may change a route

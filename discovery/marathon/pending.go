@@ -20,8 +20,9 @@ type pending struct {
 	batch batch
 	// ahead has what has time until aheadDue, group what waits until groupDue for a
 	// deployment that names the apps. Their triggers are empty if there is no such thing.
-	ahead, group       batch
-	aheadDue, groupDue time.Time
+	// again has what is looked at again at againDue.
+	ahead, group, again          batch
+	aheadDue, groupDue, againDue time.Time
 	// reasons are the apps of which hints told a reason to lose tasks since they were last
 	// asked for, true for those that are being deleted.
 	reasons map[string]bool
@@ -196,6 +197,21 @@ func (b *batch) drop(read func(app string, news []told) bool) {
 	}
 }
 
+// later has apps looked at again after a while, if nothing else has them looked at; none
+// means that none is. It replaces what was asked for before.
+func (p *pending) later(trigger string, apps []string, after time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	if p.again.trigger == "" {
+		p.againDue = now.Add(after)
+	}
+	p.again = batch{}
+	if len(apps) > 0 {
+		p.again.add(Hint{Type: trigger, Apps: apps}, nil, now, false)
+	}
+}
+
 // takeReasons returns the apps of which hints told a reason to lose tasks since it was
 // last called, true for those that are being deleted.
 func (p *pending) takeReasons() map[string]bool {
@@ -216,6 +232,7 @@ func (p *pending) take(read func(app string, news []told) bool) batch {
 	p.batch = batch{}
 	b.join(due(&p.group, p.groupDue, now))
 	b.join(due(&p.ahead, p.aheadDue, now))
+	b.join(due(&p.again, p.againDue, now))
 	b.drop(read)
 	if b.all {
 		p.group, p.ahead = batch{}, batch{}
@@ -275,7 +292,7 @@ func (p *pending) state() (waiting, urgent bool, next time.Time) {
 	for _, w := range []struct {
 		b  batch
 		at time.Time
-	}{{p.group, p.groupDue}, {p.ahead, p.aheadDue}} {
+	}{{p.group, p.groupDue}, {p.ahead, p.aheadDue}, {p.again, p.againDue}} {
 		if w.b.trigger != "" && (next.IsZero() || w.at.Before(next)) {
 			next = w.at
 		}

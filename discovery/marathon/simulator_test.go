@@ -37,9 +37,17 @@ func watch(t *testing.T, o marathonsim.Options) *watching {
 // watchBoth watches pods too if they are wanted.
 func watchBoth(t *testing.T, o marathonsim.Options, pods bool) *watching {
 	t.Helper()
+	return watchWith(t, o, func(c *marathon.ClientConfig, _ *marathon.Options) { c.Pods = pods })
+}
+
+// watchWith is watch with other settings.
+func watchWith(t *testing.T, o marathonsim.Options, set func(*marathon.ClientConfig, *marathon.Options)) *watching {
+	t.Helper()
+	opts := everything()
 	w := &watching{cluster: simtest.Start(t, o)}
 	cfg := quick()
-	cfg.HeaderTimeout, cfg.Pods = time.Second, pods
+	cfg.HeaderTimeout = time.Second
+	set(&cfg, &opts)
 	if o.Username != "" {
 		cfg.Credentials = marathon.NewBasic(o.Username, o.Password)
 	}
@@ -52,7 +60,7 @@ func watchBoth(t *testing.T, o marathonsim.Options, pods bool) *watching {
 		MinBackoff: 50 * time.Millisecond, MaxBackoff: 200 * time.Millisecond,
 		ConnectTimeout: time.Second, IdleTimeout: 2 * time.Second, AttachTimeout: 2 * time.Second,
 	}, client, zap.NewNop(), metrics)
-	deriver := marathon.NewDeriver(everything(), agents(), zap.NewNop())
+	deriver := marathon.NewDeriver(opts, agents(), zap.NewNop())
 	w.watcher = marathon.NewWatcher(marathon.WatcherConfig{MinRetry: 50 * time.Millisecond, MaxRetry: 200 * time.Millisecond, Resync: time.Hour},
 		client, stream, deriver, w.pass, func(context.Context, error) {}, zap.NewNop(), metrics)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -43,6 +43,10 @@ func (d *Deriver) Update(ctx context.Context, apps []App) ([]discovery.Service, 
 		d.verdicts.note(apps)
 		e.alive = d.verdicts.alive
 	}
+	if d.opts.Readiness {
+		d.ready.note(apps)
+		e.ready = d.ready.is
+	}
 	e.addresses = d.resolver.ResolveMore(ctx, hostNames(taken))
 	services, problems := deriveAll(taken, e)
 	return services, problems, true

@@ -123,6 +123,7 @@ type deriver interface {
 	Derive(ctx context.Context, apps []App) ([]discovery.Service, []discovery.Problem)
 	Covers(apps []string) bool
 	Update(ctx context.Context, apps []App) ([]discovery.Service, []discovery.Problem, bool)
+	Waiting() []string
 }
 
 // Status is what there is to say about a Watcher at one moment.
@@ -342,6 +343,7 @@ func (w *Watcher) step(ctx context.Context, plan schedule, b batch) schedule {
 		plan.retry = min(2*plan.retry, w.cfg.MaxRetry)
 		return plan
 	}
+	w.pending.later(triggerReadiness, w.deriver.Waiting(), readinessInterval)
 	plan.retry = w.cfg.MinRetry
 	answered := w.Status().LastGood
 	rest := answered.Sub(began)

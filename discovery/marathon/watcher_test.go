@@ -101,6 +101,8 @@ func (p *puppet) App(ctx context.Context, id string, known uint64) (marathon.Ans
 	return a, nil
 }
 
+func (p *puppet) Waiting() []string { return nil }
+
 func (p *puppet) AppsElsewhere(ctx context.Context, _ string) (marathon.Answer, error) {
 	return p.Apps(ctx)
 }

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// App is what mlb reads of one Marathon app, or of a pod (see DecodePods), in every generation of its API.
-// Members that are missing or null have their zero value; unknown members are
+// App is what mlb reads of one Marathon app, or of a pod (see DecodePods), in every
+// generation of its API. Members that are missing or null have their zero value; unknown members are
 // not read at all, whatever they hold.
 type App struct {
 	// ID is the absolute app ID.
@@ -34,6 +34,13 @@ type App struct {
 	HealthChecks []*HealthCheck `json:"healthChecks"`
 	// VersionInfo says when the app was changed.
 	VersionInfo VersionInfo `json:"versionInfo"`
+	// Version is that of the definition, Deployments how many deployments change the app.
+	Version     string `json:"version"`
+	Deployments length `json:"deployments"`
+	// ReadinessChecks is how many the definition has (Marathon 1.1 and later), and
+	// ReadinessResults what they said of tasks, if the request asked for it.
+	ReadinessChecks  length           `json:"readinessChecks"`
+	ReadinessResults readinessResults `json:"readinessCheckResults"`
 	// Tasks are the running instances, without order. They are present only if
 	// the request asked for them.
 	Tasks []Task `json:"tasks"`
@@ -201,6 +208,8 @@ type Task struct {
 	Host string `json:"host"`
 	// State is Mesos' word, or empty: some versions do not say.
 	State string `json:"state"`
+	// Version is that of the definition that the task runs.
+	Version string `json:"version"`
 	// Ports are the allocated host ports; a null element reads as 0.
 	Ports []int `json:"ports"`
 	// IPAddresses are the container's own addresses. They exist in every network
