@@ -55,6 +55,7 @@ type features struct {
 	legacyTasks    bool // tasks in the shape of documents up to 1.5
 	taskState      bool // tasks have a state (0.15.4)
 	addresses      bool // apps have ipAddress, tasks and their events ipAddresses (0.14)
+	emptyAddresses bool // ipAddresses is an empty list until the task runs, otherwise absent (0.15 only)
 	namedPorts     bool // portDefinitions, names and labels of ports, fetch, readinessChecks, residency (1.1)
 	failureCause   bool // health results have lastFailureCause (1.1)
 	gpus           bool // gpus, secrets and taskKillGracePeriodSeconds (1.3)
@@ -88,10 +89,11 @@ type features struct {
 	// Tasks and deployments, Marathon facts 3 to 5.
 	killingState  bool // TASK_KILLING (1.1)
 	lostState     bool // TASK_LOST where later versions say TASK_UNREACHABLE (up to 1.3)
-	keepLost      bool // lost tasks stay listed (1.1)
+	keepLost      bool // lost tasks stay listed (0.15)
 	readiness     bool // readiness checks run (1.1)
 	keepResults   bool // results of agents outlive a leader (1.3)
 	uniqueMapping bool // the service port of a mapping belongs to one app (up to 1.1)
+	uniqueInGroup bool // also when a group is posted (0.15 at the latest)
 	startStep     bool // a deployment starts an app in one step and scales it in the next (up to 1.7)
 	reservedIDs   bool // ids must not end with the names of sub-resources (1.8)
 
@@ -129,7 +131,7 @@ func (g Generation) features() (features, error) {
 		version: []string{"0.11.1", "0.15.6", "1.1.7", "1.3.14", "1.4.13", "1.5.15", "1.7.216", "1.8.244", "1.9.109", "1.11.24"}[rank],
 
 		legacyJSON: until(V1_4), legacyTasks: until(V1_5),
-		taskState: since(V0_15), addresses: since(V0_15),
+		taskState: since(V0_15), addresses: since(V0_15), emptyAddresses: g == V0_15,
 		namedPorts: since(V1_1), failureCause: since(V1_1),
 		gpus: since(V1_3), userNetwork: since(V1_3), fullChecks: until(V0_15),
 		instances: since(V1_4), ipProtocol: since(V1_7),
@@ -142,8 +144,8 @@ func (g Generation) features() (features, error) {
 		actionType: until(V0_15), failureReason: since(V1_7),
 		heavyPlans: until(V1_5), lightPlans: since(V1_5), eventFilter: since(V1_3), closeSlow: since(V1_8),
 
-		killingState: since(V1_1), lostState: until(V1_3), keepLost: since(V1_1), readiness: since(V1_1), keepResults: since(V1_3),
-		uniqueMapping: until(V1_1), startStep: until(V1_7), reservedIDs: since(V1_8),
+		killingState: since(V1_1), lostState: until(V1_3), keepLost: since(V0_15), readiness: since(V1_1), keepResults: since(V1_3),
+		uniqueMapping: until(V1_1), uniqueInGroup: since(V0_15), startStep: until(V1_7), reservedIDs: since(V1_8),
 
 		eventAuth: since(V1_3), leaderStays: until(V1_1), redirectEvents: since(V1_7),
 		noLeaderStatus:    either(since(V1_7), 502, 503),

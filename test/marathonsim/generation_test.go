@@ -128,15 +128,20 @@ func TestServicePortsOfMappings(t *testing.T) {
 		return `{"id":"` + id + `","container":{"type":"DOCKER","docker":{"image":"i","network":"BRIDGE",
 			"portMappings":[{"containerPort":80,"hostPort":0,"servicePort":10500}]}}}`
 	}
-	for generation, want := range map[marathonsim.Generation]int{marathonsim.V0_11: 422, marathonsim.V1_1: 422, marathonsim.V1_3: 201, marathonsim.V1_9: 201} {
+	for generation, want := range map[marathonsim.Generation]struct{ app, group int }{
+		marathonsim.V0_11: {422, 201}, marathonsim.V1_1: {422, 422}, marathonsim.V1_3: {201, 201}, marathonsim.V1_9: {201, 201},
+	} {
 		t.Run(string(generation), func(t *testing.T) {
 			t.Parallel()
 			c := simtest.Start(t, marathonsim.Options{Generation: generation, Unserved: true})
 			simtest.Deploy(t, c, mapping("/first"))
 			simtest.Deploy(t, c, mapping("/first")) // itself is no other app
 			simtest.Deploy(t, c, `{"id":"/host","cmd":"serve","ports":[10500]}`)
-			if r, body := send(t, "POST", c.Masters()[0]+"/v2/apps", mapping("/second")); r.StatusCode != want {
+			if r, body := send(t, "POST", c.Masters()[0]+"/v2/apps", mapping("/second")); r.StatusCode != want.app {
 				t.Errorf("%s %s", r.Status, body)
+			}
+			if r, body := send(t, "POST", c.Masters()[0]+"/v2/groups", `{"id":"/g","apps":[`+mapping("third")+`]}`); r.StatusCode != want.group {
+				t.Errorf("in a group: %s %s", r.Status, body)
 			}
 		})
 	}

@@ -60,7 +60,7 @@ type legacyTask struct {
 	StagedAt     string        `json:"stagedAt,omitempty"`
 	Ports        []int         `json:"ports,omitzero"`
 	Version      string        `json:"version,omitempty"`
-	IPAddresses  []ipJSON      `json:"ipAddresses,omitempty"`
+	IPAddresses  []ipJSON      `json:"ipAddresses,omitzero"`
 	LocalVolumes []localVolume `json:"localVolumes,omitempty"`
 	AppID        string        `json:"appId"`
 	Results      []any         `json:"healthCheckResults,omitempty"`
@@ -143,6 +143,9 @@ func (t *task) showLegacy(f features, servicePorts []int) legacyTask {
 	}
 	if f.addresses {
 		out.IPAddresses = t.addresses()
+	}
+	if f.emptyAddresses {
+		out.IPAddresses = notNil(out.IPAddresses)
 	}
 	if t.ended() {
 		return out

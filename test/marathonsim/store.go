@@ -186,7 +186,7 @@ func (c *Cluster) complete(change *changeSet, d *deployment) error {
 // checkMappings refuses, in generations that do so, a mapping that asks for the
 // service port of another app's mapping. c.mu is held.
 func (c *Cluster) checkMappings(def *definition, change *changeSet) error {
-	if !c.features.uniqueMapping {
+	if !c.features.uniqueMapping || len(change.groups) > 0 && !c.features.uniqueInGroup {
 		return nil
 	}
 	next := map[string]*definition{}

@@ -9,7 +9,7 @@ import (
 // LoseAgent cuts an agent, by its name, off from Marathon: its tasks go on, but
 // are reported unreachable and, after what the app's unreachableStrategy says,
 // replaced and then forgotten. Generations up to 1.3 report them lost and replace
-// them at once; from 1.1 on they stay listed.
+// them at once; from 0.15 on they stay listed.
 func (c *Cluster) LoseAgent(name string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -52,7 +52,7 @@ func TestUnreachableAgent(t *testing.T) {
 }
 
 // TestLostAgentOfOldGenerations follows Marathon facts 4.2: TASK_LOST, replaced at
-// once; the lost task stays listed since 1.1, with its ports.
+// once; the lost task stays listed since 0.15, with its ports.
 func TestLostAgentOfOldGenerations(t *testing.T) {
 	t.Parallel()
 	for generation, listed := range map[marathonsim.Generation]int{marathonsim.V0_11: 2, marathonsim.V1_3: 3} {
