@@ -134,8 +134,17 @@ func TestTheStreamPassesOverALeaderThatHangs(t *testing.T) {
 	if n := leader.count("/v2/events"); n != 1 {
 		t.Errorf("the leader was asked %d times, want once", n)
 	}
-	// One that hangs leaves time to ask another one who leads.
-	if n := standby.count("/v2/leader"); n == 0 {
-		t.Error("the standby was not asked who leads")
+}
+
+func TestAMasterThatHangsLeavesTimeToFindTheLeader(t *testing.T) {
+	t.Parallel()
+	hung, leader := newMaster(t, hangs), newMaster(t, then(says(streamHead+attached()), hangs))
+	standby := newMaster(t, paths(map[string]wire{
+		"/v2/leader": answers(http.StatusOK, jsonType, `{"leader":"`+strings.TrimPrefix(leader.url, "http://")+`"}`),
+	}))
+	f := follow(t, marathon.StreamConfig{}, quick(), hung.url, standby.url, leader.url)
+	f.want(t, reconnected())
+	if got := f.stream.Status().Master; got != leader.url || hung.count("/v2/events")+standby.count("/v2/events") > 0 {
+		t.Errorf("master %s after others, want the leader %s at once", got, leader.url)
 	}
 }
