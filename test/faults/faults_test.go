@@ -174,7 +174,7 @@ func (g *rig) leavesNothing(t *testing.T) {
 	if err := g.end(); err != nil {
 		t.Errorf("mlb ended with %v", err)
 	}
-	eventually(t, "nothing is left of mlb", func() error { return g.leaks(t) })
+	within(t, leaving, "nothing is left of mlb", func() error { return g.leaks(t) })
 }
 
 // at is the fault of all gates.

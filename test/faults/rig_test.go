@@ -37,6 +37,10 @@ import (
 // patience is how long each condition may take to come true.
 const patience = time.Minute
 
+// leaving is how long what mlb leaves may stay. It is less than the 25 s after which idle
+// connections to Marathon go by themselves.
+const leaving = 15 * time.Second
+
 // heartbeatInterval is that of the masters; the deadlines of the stream fit to it.
 const heartbeatInterval = 100 * time.Millisecond
 
@@ -271,7 +275,13 @@ func goroutines(t *testing.T) []string {
 // eventually waits until check returns nil. The last error is what the test fails with.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
-	timeout := time.NewTimer(patience)
+	within(t, patience, what, check)
+}
+
+// within is eventually with a deadline of its own.
+func within(t *testing.T, deadline time.Duration, what string, check func() error) {
+	t.Helper()
+	timeout := time.NewTimer(deadline)
 	defer timeout.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -283,7 +293,7 @@ func eventually(t *testing.T, what string, check func() error) {
 		select {
 		case <-tick.C:
 		case <-timeout.C:
-			t.Fatalf("waited %s for: %s: %v", patience, what, err)
+			t.Fatalf("waited %s for: %s: %v", deadline, what, err)
 		}
 	}
 }
