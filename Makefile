@@ -94,6 +94,11 @@ bench-propagate: ## measure how long a change takes to reach clients at 10, 1,00
 	@scripts/ensure-packages haproxy:haproxy
 	go run ./test/bench/propagate $(PROPAGATE)
 
+.PHONY: bench-follow
+bench-follow: ## measure what following Marathon costs at 10, 1,000 and 10,000 apps (FOLLOW= for flags), see docs/benchmarks.md
+	@scripts/ensure-packages haproxy:haproxy
+	go run ./test/bench/follow $(FOLLOW)
+
 .PHONY: bench-storm
 bench-storm: ## let 5,000 events in 10 s pass over 1,000 apps (STORM= for flags), see docs/benchmarks.md
 	@scripts/ensure-packages haproxy:haproxy

@@ -43,7 +43,7 @@ func isSpecial(r rune) bool {
 // has no words.
 func Words(line string) ([]string, error) {
 	if strings.IndexFunc(line, isWrapped) < 0 { // most lines: words are parts of them
-		return strings.FieldsFunc(line, func(r rune) bool { return r < 0x80 && isBlank(byte(r)) }), nil
+		return strings.FieldsFunc(line, isBlank[rune]), nil
 	}
 	var words []string
 	var word strings.Builder
@@ -85,7 +85,7 @@ func Words(line string) ([]string, error) {
 // isWrapped reports whether a rune can make more of a line than words between blanks.
 func isWrapped(r rune) bool { return r == '#' || r == '\\' || r == '\'' || r == '"' }
 
-func isBlank(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
+func isBlank[T byte | rune](c T) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 
 // quoted reads the quoted part that starts at i and returns the index of its
 // closing quote.

@@ -56,5 +56,5 @@ func tidy(set bool) {
 
 // percent is the garbage that may be, as a share of what lives.
 func percent(live uint64) int {
-	return max(garbagePercent, int(100*garbageFloor/max(1, live)))
+	return max(garbagePercent, 100*garbageFloor/max(1, int(min(live, 1<<40))))
 }
