@@ -278,8 +278,10 @@ func (r *Renderer) services(proxies []haproxy.Proxy) ([]*rendered, []discovery.P
 
 // render renders what one service says by itself.
 func (r *Renderer) render(p haproxy.Proxy, names conditionNames) *rendered {
-	w := r.write(p, names)
-	s := &rendered{Proxy: p, fragments: w.service(), w: w, err: w.err}
+	s := &rendered{Proxy: p}
+	w := r.write(&s.Proxy, names)
+	s.w, s.fragments = w, w.service()
+	s.err = w.err
 	s.own[ownFrontend], s.own[ownBackend] = haproxy.NewFragment(s.frontend), haproxy.NewFragment(s.backend)
 	// Of thousands of services, few are asked for these again.
 	s.frontend, s.backend = s.own[ownFrontend].Text(), ""

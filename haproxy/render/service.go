@@ -24,7 +24,7 @@ type fragments struct {
 // writer renders the text of one service. The first error ends it.
 type writer struct {
 	r     *Renderer
-	p     haproxy.Proxy
+	p     *haproxy.Proxy
 	names conditionNames
 	// values are the placeholders of the service; nil: they are made when asked for.
 	values templates.Values
@@ -36,8 +36,8 @@ var (
 	errGlueAlone      = errors.New("FRONTEND_HEAD is empty and FRONTEND_BACKEND_GLUE is not: its lines would continue another section")
 )
 
-// write returns a writer for a service.
-func (r *Renderer) write(p haproxy.Proxy, names conditionNames) *writer {
+// write returns a writer for a service, which must not change.
+func (r *Renderer) write(p *haproxy.Proxy, names conditionNames) *writer {
 	w := &writer{r: r, p: p, names: names}
 	_, w.err = haproxy.Quote(p.Auth.Realm)
 	w.values = w.own()
@@ -132,7 +132,7 @@ func (w *writer) tryRules() {
 	if len(w.p.Hosts) == 0 || w.r.frame.NoHTTP {
 		return
 	}
-	s := &rendered{Proxy: w.p, w: w}
+	s := &rendered{Proxy: *w.p, w: w}
 	for _, f := range []hostFrontend{{r: w.r, side: plainSide, fetch: hostHeader}, {r: w.r, side: tlsSide, fetch: w.r.frame.tlsHost()}} {
 		if !w.standard(w.templateNames(f.side)...) || f.byDomain(s) && f.ownMapRule(s) {
 			f.rules(s)
