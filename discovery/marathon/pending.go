@@ -192,7 +192,7 @@ func (b *batch) drop(read func(app string, news []told) bool) {
 			maps.DeleteFunc(b.ended, func(_, of string) bool { return of == app })
 		}
 	}
-	if len(b.apps) == 0 && !b.urgent {
+	if len(b.apps) == 0 {
 		*b = batch{}
 	}
 }
