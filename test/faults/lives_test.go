@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"mlb/test/marathonsim"
 	"mlb/test/marathonsim/simtest"
@@ -163,40 +162,4 @@ func noTasks(t *testing.T, g *rig) func() {
 		}
 		end()
 	}
-}
-
-// simulated are the faults that the simulator has.
-func simulated() []row {
-	var rows []row
-	for name, s := range map[string]struct {
-		fault   marathonsim.Fault
-		noticed func(g *rig) bool
-		resync  time.Duration
-	}{
-		"answer late":          {fault: marathonsim.Fault{Kind: marathonsim.FaultDelay, Delay: 150 * time.Millisecond}, noticed: always},
-		"answer too late":      {fault: marathonsim.Fault{Kind: marathonsim.FaultDelay, Delay: 2 * time.Second}, noticed: failing},
-		"hang":                 {fault: marathonsim.Fault{Kind: marathonsim.FaultHang}, noticed: failing},
-		"reset connections":    {fault: marathonsim.Fault{Kind: marathonsim.FaultReset}, noticed: failing},
-		"cut answers":          {fault: marathonsim.Fault{Kind: marathonsim.FaultTruncate}, noticed: failing},
-		"cut answers at once":  {fault: marathonsim.Fault{Kind: marathonsim.FaultTruncate, Bytes: 1}, noticed: failing},
-		"answer with nothing":  {fault: marathonsim.Fault{Kind: marathonsim.FaultEmpty, Path: "/v2/apps"}, noticed: failing},
-		"answer with an error": {fault: marathonsim.Fault{Kind: marathonsim.FaultStatus}, noticed: failing},
-		"have silent streams":  {fault: marathonsim.Fault{Kind: marathonsim.FaultSilentStream}, noticed: deaf},
-		"have mute streams":    {fault: marathonsim.Fault{Kind: marathonsim.FaultMuteStream}, noticed: always, resync: soon},
-		"split streams":        {fault: marathonsim.Fault{Kind: marathonsim.FaultSplitStream}, noticed: always},
-		"close streams":        {fault: marathonsim.Fault{Kind: marathonsim.FaultCloseStream}, noticed: deaf},
-	} {
-		for _, generation := range []marathonsim.Generation{marathonsim.V1_4, marathonsim.V1_9} {
-			rows = append(rows, row{
-				name: fmt.Sprintf("simulated masters of %s %s", generation, name), noticed: s.noticed, resync: s.resync,
-				options: marathonsim.Options{Masters: 2, Generation: generation},
-				begin: func(_ *testing.T, g *rig) func() {
-					g.cluster.SetFault(marathonsim.AllMasters, s.fault)
-					g.cluster.DropStreams()
-					return func() { g.cluster.SetFault(marathonsim.AllMasters, marathonsim.Fault{}) }
-				},
-			})
-		}
-	}
-	return rows
 }
