@@ -3,11 +3,13 @@ package faults_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +30,7 @@ type gate struct {
 	// mu guards what follows: the test sets the fault while connections are served.
 	mu       sync.Mutex
 	listener net.Listener // nil while connections are refused
+	accepts  bool
 	conns    map[net.Conn]struct{}
 	fault    fault
 	met      int // how often the present fault was met
@@ -73,26 +76,45 @@ func newGates(t *testing.T, masters []string) []*gate {
 func newGate(t *testing.T, master string) *gate {
 	t.Helper()
 	g := &gate{
-		url: "http://" + haproxytest.FreeAddr(t), master: master, conns: map[net.Conn]struct{}{},
+		master: master, conns: map[net.Conn]struct{}{},
 		asking: &http.Transport{DisableKeepAlives: true, DisableCompression: true},
 	}
 	t.Cleanup(g.close)
+	for g.listener == nil { // somebody may take what was free a moment ago
+		g.url = "http://" + haproxytest.FreeAddr(t)
+		if err := g.listen(t); err != nil && !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
 	return g
+}
+
+// listen takes the gate's address, if it does not have it.
+func (g *gate) listen(t *testing.T) error {
+	t.Helper()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.listener != nil || g.closed {
+		return nil
+	}
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", strings.TrimPrefix(g.url, "http://"))
+	if err == nil {
+		g.listener = l
+	}
+	return err
 }
 
 // open makes the gate accept connections.
 func (g *gate) open(t *testing.T) {
 	t.Helper()
+	eventually(t, "the gate has its address", func() error { return g.listen(t) })
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.listener != nil || g.closed {
+	l := g.listener
+	if l == nil || g.accepts {
 		return
 	}
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp4", strings.TrimPrefix(g.url, "http://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.listener = l
+	g.accepts = true
 	g.running.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -125,7 +147,7 @@ func (g *gate) set(t *testing.T, f fault) {
 	g.fault, g.met = f, 0
 	if f.refuse && g.listener != nil {
 		_ = g.listener.Close()
-		g.listener = nil
+		g.listener, g.accepts = nil, false
 	}
 	g.mu.Unlock()
 	if f.cut || f.refuse {
