@@ -117,7 +117,7 @@ func newListener(t *testing.T, p *player, opts marathon.Options, first discovery
 		t.Fatal(err)
 	}
 	stream := marathon.NewStream(marathon.StreamConfig{MinBackoff: 20 * time.Millisecond, MaxBackoff: 50 * time.Millisecond}, client, zap.NewNop(), metrics)
-	w := marathon.NewWatcher(marathon.WatcherConfig{Resync: time.Hour, Ended: l.ended}, client, stream,
+	w := marathon.NewWatcher(marathon.WatcherConfig{Resync: time.Hour, MaxRemoval: 100, Ended: l.ended}, client, stream,
 		marathon.NewDeriver(opts, agents(), zap.NewNop()), l.pass, l.failure, zap.NewNop(), metrics)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
