@@ -184,7 +184,7 @@ func remains(t *testing.T, dir string) []string {
 	t.Helper()
 	kept := []string{
 		"haproxy.cfg", "domain2backend.map", "app2backend.map", "state/loaded.cfg", "state/haproxy.lock",
-		"state/haproxy.messages", "ssl/cert.pem", "log",
+		"state/haproxy.messages", "state/last-good.json", "ssl/cert.pem", "log",
 	}
 	copies := []string{"state/archive", "state/loaded.files", "servers"}
 	var out []string
