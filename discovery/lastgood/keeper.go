@@ -31,9 +31,10 @@ func NewKeeper(path, terms string, interval time.Duration, state func() (discove
 	return &Keeper{path: path, terms: terms, interval: interval, state: state, log: log}
 }
 
-// Run writes until ctx is done, and what has changed since the last time then. It must
+// Run removes what a killed process has left, then writes until ctx is done, and what has changed since the last time then. It must
 // not be called twice.
 func (k *Keeper) Run(ctx context.Context) {
+	cleanUp(k.path)
 	pause := k.interval
 	for {
 		timer := time.NewTimer(pause)

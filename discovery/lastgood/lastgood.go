@@ -3,16 +3,19 @@
 package lastgood
 
 import (
-	"bytes"
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
+	"time"
 
 	"github.com/google/renameio/v2"
 
@@ -25,13 +28,19 @@ const version = 1
 // maxFile is the largest file that is read, in bytes.
 const maxFile = 1 << 30
 
+// buffer is how much is read and written at once, in bytes.
+const buffer = 1 << 16
+
 // fileMode keeps passwords in labels from other users.
 const fileMode fs.FileMode = 0o600
 
-// document is the first line of the file; the second one is the sum of the first.
-type document struct {
-	Version int                `json:"version"`
-	State   discovery.LastGood `json:"state"`
+// header is the first line of the file. A line for each service follows, and the sum of
+// all these lines: a state of many services is never in memory as a text.
+type header struct {
+	Version int       `json:"version"`
+	Read    time.Time `json:"read"`
+	Source  string    `json:"source"`
+	Terms   string    `json:"terms"`
 }
 
 // ErrDamaged is returned for a file that Write has not written as it is.
@@ -59,45 +68,112 @@ func Read(path string) (discovery.LastGood, error) {
 	case info.Size() > maxFile:
 		return discovery.LastGood{}, fmt.Errorf("read last good state: %s has %d bytes, more than %d", path, info.Size(), maxFile)
 	}
-	text, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return discovery.LastGood{}, fmt.Errorf("read last good state: %w", err)
 	}
-	line, sum, _ := bytes.Cut(text, []byte("\n"))
-	if string(bytes.TrimSuffix(sum, []byte("\n"))) != checksum(line) {
-		return discovery.LastGood{}, fmt.Errorf("read last good state: %s: %w", path, ErrDamaged)
-	}
-	var form struct {
-		Version int `json:"version"`
-	}
-	if err = json.Unmarshal(line, &form); err != nil {
+	defer func() { _ = file.Close() }()
+	state, err := decode(bufio.NewReaderSize(file, buffer))
+	if err != nil {
 		return discovery.LastGood{}, fmt.Errorf("read last good state: %s: %w", path, err)
 	}
-	if form.Version != version {
+	return state, nil
+}
+
+// decode reads what encode wrote.
+func decode(r *bufio.Reader) (discovery.LastGood, error) {
+	sum := sha256.New()
+	line, err := r.ReadBytes('\n')
+	if err != nil {
+		return discovery.LastGood{}, damaged(err)
+	}
+	var h header
+	if err = json.Unmarshal(line, &h); err != nil {
+		return discovery.LastGood{}, damaged(err)
+	}
+	if h.Version != version {
 		return discovery.LastGood{}, nil
 	}
-	var d document
-	if err = json.Unmarshal(line, &d); err != nil {
-		return discovery.LastGood{}, fmt.Errorf("read last good state: %s: %w", path, err)
+	state := discovery.LastGood{Read: h.Read, Source: h.Source, Terms: h.Terms}
+	for {
+		_, _ = sum.Write(line) // a hash takes everything
+		line, err = r.ReadBytes('\n')
+		switch {
+		case err != nil:
+			return discovery.LastGood{}, damaged(err)
+		case line[0] == '{':
+			var service discovery.Service
+			if err = json.Unmarshal(line, &service); err != nil {
+				return discovery.LastGood{}, damaged(err)
+			}
+			state.Services = append(state.Services, service)
+			continue
+		}
+		if _, err = r.ReadByte(); string(line) != last(sum) || !errors.Is(err, io.EOF) {
+			return discovery.LastGood{}, ErrDamaged
+		}
+		return state, nil
 	}
-	return d.State, nil
 }
+
+// damaged says that a file could not be read, and where.
+func damaged(err error) error { return fmt.Errorf("%w: %w", ErrDamaged, err) }
+
+// last returns the last line of a file.
+func last(sum hash.Hash) string { return hex.EncodeToString(sum.Sum(nil)) + "\n" }
 
 // Write replaces the file so that it is complete or as before, also after a power
 // failure. Its folder must exist.
 func Write(path string, state discovery.LastGood) error {
-	line, err := json.Marshal(document{version, state})
-	if err != nil {
-		return fmt.Errorf("write last good state: %w", err)
-	}
-	text := slices.Concat(line, []byte("\n"+checksum(line)+"\n"))
-	if err = renameio.WriteFile(path, text, fileMode, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(fileMode)); err != nil {
+	if err := write(path, state); err != nil {
 		return fmt.Errorf("write last good state: %w", err)
 	}
 	return nil
 }
 
-func checksum(line []byte) string {
-	sum := sha256.Sum256(line)
-	return hex.EncodeToString(sum[:])
+func write(path string, state discovery.LastGood) error {
+	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(fileMode))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Cleanup() }()
+	w := bufio.NewWriterSize(file, buffer)
+	if err = encode(w, state); err != nil {
+		return err
+	}
+	if err = w.Flush(); err != nil {
+		return err
+	}
+	return file.CloseAtomicallyReplace()
+}
+
+// encode writes the lines of a file.
+func encode(w io.Writer, state discovery.LastGood) error {
+	sum := sha256.New()
+	both := json.NewEncoder(io.MultiWriter(w, sum))
+	if err := both.Encode(header{version, state.Read, state.Source, state.Terms}); err != nil {
+		return err
+	}
+	for i := range state.Services {
+		if err := both.Encode(&state.Services[i]); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, last(sum))
+	return err
+}
+
+// cleanUp removes what a process has left that was killed while it wrote.
+func cleanUp(path string) {
+	dir, base := filepath.Split(path)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), "."+base)
+		if ok && number != "" && strings.Trim(number, "0123456789") == "" {
+			_ = os.Remove(filepath.Join(dir, e.Name())) // the next one tries again
+		}
+	}
 }

@@ -3,9 +3,7 @@ package lastgood_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -75,8 +73,7 @@ func TestWithoutAFileThereIsNoState(t *testing.T) {
 func TestAFileOfAnotherVersionIsNoState(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "state")
-	line := `{"version":99,"state":7}`
-	if err := os.WriteFile(path, fmt.Appendf(nil, "%s\n%x\n", line, sha256.Sum256([]byte(line))), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(`{"version":99,"what":7}`+"\nand more\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := lastgood.Read(path); err != nil || got.Services != nil {
@@ -94,7 +91,7 @@ func TestADamagedFileIsNeverTakenForAState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	damaged := [][]byte{nil, []byte("{}"), whole[:len(whole)/2], whole[:len(whole)-3], bytes.Replace(whole, []byte("10.0.0.1"), []byte("10.0.0.2"), 1)}
+	damaged := [][]byte{nil, []byte("{}"), whole[:len(whole)/2], whole[:len(whole)-3], bytes.Replace(whole, []byte("10.0.0.1"), []byte("10.0.0.2"), 1), append(bytes.Clone(whole), 'x')}
 	for i, text := range damaged {
 		if err = os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
@@ -145,4 +142,55 @@ func TestTheKeeperWritesAtItsEnd(t *testing.T) {
 	if got, err := lastgood.Read(path); err != nil || len(got.Services) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}
+}
+
+func TestTheKeeperRemovesWhatAKilledOneLeft(t *testing.T) {
+	t.Parallel()
+	path := lastgood.Path(t.TempDir(), "")
+	left := filepath.Join(filepath.Dir(path), ".last-good.json123")
+	others := filepath.Join(filepath.Dir(path), ".last-good.json.bak")
+	for _, name := range []string{left, others} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	lastgood.NewKeeper(path, "", time.Hour, func() (discovery.LastGood, uint64) { return full(), 0 }, zap.NewNop()).Run(ctx)
+	if _, err := os.Stat(left); err == nil {
+		t.Error("the temporary file is left")
+	}
+	if _, err := os.Stat(others); err != nil {
+		t.Error(err)
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "seed")
+	if err := lastgood.Write(path, full()); err != nil {
+		f.Fatal(err)
+	}
+	seed, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(seed)
+	f.Add([]byte("{}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "state")
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := lastgood.Read(path)
+		if err != nil || got.Read.IsZero() {
+			return
+		}
+		again := filepath.Join(t.TempDir(), "state")
+		if err = lastgood.Write(again, got); err != nil {
+			t.Fatal(err)
+		}
+		if twice, err := lastgood.Read(again); err != nil || !cmp.Equal(got, twice, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })) {
+			t.Errorf("read %+v, written and read again %+v, %v", got, twice, err)
+		}
+	})
 }
