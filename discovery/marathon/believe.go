@@ -2,6 +2,7 @@ package marathon
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -40,7 +41,7 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.brake.held
-	reasons := union(union(union(map[string]bool{}, w.reasons), w.fresh), late)
+	reasons := union(union(union(map[string]struct{}{}, w.reasons), w.fresh), late)
 	s = w.brake.judge(w.catalog.View(), s, answer.Apps, reasons, time.Now())
 	is := w.brake.held
 	switch {
@@ -63,13 +64,11 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 	return s
 }
 
-// union adds what is said of apps to what is said of them, and returns it.
-func union(to, from map[string]bool) map[string]bool {
+// union adds the members of one set to another one and returns it.
+func union(to, from map[string]struct{}) map[string]struct{} {
 	if to == nil {
 		return from
 	}
-	for app, gone := range from {
-		to[app] = to[app] || gone
-	}
+	maps.Copy(to, from)
 	return to
 }

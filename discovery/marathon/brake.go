@@ -49,9 +49,9 @@ type brake struct {
 }
 
 // judge returns what is to be believed of an answer about all apps. was are the services
-// served so far, reasons apps of which an event said since that tasks of theirs end, true
-// for those that are being deleted.
-func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, reasons map[string]bool, now time.Time) discovery.Snapshot {
+// served so far, reasons what the IDs of tasks begin with, up to a dot or their end, of
+// which an event said since why they may be gone.
+func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, reasons map[string]struct{}, now time.Time) discovery.Snapshot {
 	lost := lostBy(was, s.Services, apps, reasons, b.percent)
 	if !lost.implausible(b.percent) {
 		b.let()
@@ -123,11 +123,11 @@ func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*per
 //     are for the app's owner to decide;
 //   - its app is listed with as many tasks as it wants, as after a scaling that no event
 //     told of;
-//   - its app is listed, and an event said that tasks of it end; or
+//   - an event said that it ends; or
 //   - an event said that its app is being deleted.
 //
 // Reasons are only looked for if it makes a difference.
-func lostBy(was, is []discovery.Service, apps []App, reasons map[string]bool, percent int) loss {
+func lostBy(was, is []discovery.Service, apps []App, reasons map[string]struct{}, percent int) loss {
 	l := count(was, is, func(string, string) bool { return false })
 	if !l.implausible(percent) {
 		return l
@@ -177,16 +177,11 @@ func tasksOf(services []discovery.Service) map[string]struct{} {
 
 // causes returns what tells whether a task of an app, or of a deployment group, has
 // gone for a reason.
-func causes(apps []App, reasons map[string]bool) func(app, task string) bool {
+func causes(apps []App, reasons map[string]struct{}) func(app, task string) bool {
 	listed := map[string]struct{}{}  // tasks
 	content := map[string]struct{}{} // apps and groups that have all the tasks they want
 	short := map[string]struct{}{}   // apps and groups that do not
-	told := map[string]struct{}{}    // what the IDs of tasks begin with that are explained
-	for app, gone := range reasons {
-		if gone {
-			told[taskPrefix(app)] = struct{}{}
-		}
-	}
+	instances := map[string]struct{}{}
 	for i := range apps {
 		a := &apps[i]
 		id := serviceID(a)
@@ -198,11 +193,8 @@ func causes(apps []App, reasons map[string]bool) func(app, task string) bool {
 		for _, t := range a.Tasks {
 			listed[t.ID] = struct{}{}
 			if a.isPod() { // what is served are its containers, of which one that has ended is not listed
-				told[t.ID] = struct{}{}
+				instances[t.ID] = struct{}{}
 			}
-		}
-		if _, ok := reasons[a.ID]; ok {
-			told[taskPrefix(a.ID)] = struct{}{}
 		}
 	}
 	return func(app, task string) bool {
@@ -211,7 +203,7 @@ func causes(apps []App, reasons map[string]bool) func(app, task string) bool {
 		}
 		_, complete := content[app]
 		_, incomplete := short[app]
-		return complete && !incomplete || ofApps(task, told)
+		return complete && !incomplete || begins(task, instances) || begins(task, reasons)
 	}
 }
 
@@ -221,8 +213,12 @@ func taskPrefix(app string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(app, "/"), "/", "_")
 }
 
-// ofApps reports whether a task's ID begins, up to a dot, with one of the prefixes.
-func ofApps(task string, prefixes map[string]struct{}) bool {
+// begins reports whether a task's ID begins, up to a dot or its end, with one of the
+// prefixes.
+func begins(task string, prefixes map[string]struct{}) bool {
+	if _, ok := prefixes[task]; ok {
+		return true
+	}
 	for i, c := range task {
 		if c == '.' {
 			if _, ok := prefixes[task[:i]]; ok {

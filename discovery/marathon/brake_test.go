@@ -173,8 +173,12 @@ func TestWhatAnAnswerMayRemove(t *testing.T) {
 		"the tasks of listed apps of which tasks begin": {
 			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/b", "/c"}, All: true}, []marathon.App{three()[0], wanting("/b", 2), wanting("/c", 2)}, all(),
 		},
-		"the tasks of listed apps of which tasks end": {
-			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/b", "/c"}, Ends: true, All: true}, []marathon.App{three()[0], wanting("/b", 2), wanting("/c", 2)}, []string{"a.1", "a.2"},
+		"all tasks, of which one has ended": {
+			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/a"}, Ends: "a.1", All: true},
+			[]marathon.App{wanting("/a", 2), wanting("/b", 2), wanting("/c", 2)}, all()[1:],
+		},
+		"three tasks, of which one has ended": {
+			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/b"}, Ends: "b.4", All: true}, []marathon.App{wanting("/a", 2, 1), wanting("/b", 2, 3), wanting("/c", 2, 5)}, []string{"a.1", "b.3", "c.5"},
 		},
 		"documents that cannot be read": {everything(), nil, []marathon.App{{ID: "/a", Fault: "odd"}, {ID: "/b", Fault: "odd"}, three()[2]}, all()},
 	} {
@@ -193,7 +197,7 @@ func TestWhatAnAnswerMayRemove(t *testing.T) {
 				let(2 * time.Second)
 				s.want("after the answer", tt.want...)
 				held := s.watcher.Status().Held
-				if stays := len(tt.want) == len(all()); stays != !held.Since.IsZero() {
+				if stays := len(tt.want) >= len(all())-1; stays != !held.Since.IsZero() {
 					t.Errorf("held %+v", held)
 				}
 				if held.Since.IsZero() != !slices.ContainsFunc(s.last.Problems, func(p discovery.Problem) bool { return p.Reason == "answer held back" }) {

@@ -66,11 +66,11 @@ type Hint struct {
 	// Ahead says that the event announces what others will tell, such as a task that is
 	// about to start: it has time.
 	Ahead bool
-	// Gone are those of the apps that are being deleted, or have been; Ends says that a
-	// task of the app ends, has ended or cannot be reached. These are reasons for which an
-	// answer may lack what was there.
+	// Gone are those of the apps that are being deleted, or have been; Ends is a task that
+	// ends, has ended or cannot be reached: its ID, or what that begins with up to a dot.
+	// These are reasons for which an answer may lack what was there.
 	Gone []string
-	Ends bool
+	Ends string
 	// Ended is the ID of a task, of the one app in Apps, that ends or has ended.
 	Ended string
 	// Health says that the event is about a health check, and nothing else.
@@ -151,16 +151,16 @@ func (e event) ahead() bool {
 	return false
 }
 
-// ends reports whether the event says that a task of the app no longer runs, whatever it
-// is that it does instead.
-func (e event) ends() bool {
-	switch e.Type {
-	case "status_update_event":
-		return e.TaskStatus != "" && e.TaskStatus != "TASK_RUNNING" && !e.ahead()
-	case "instance_changed_event":
-		return e.Condition != "" && e.Condition != "Running" && !e.ahead()
+// ends returns the task that the event says no longer runs, whatever it is that it does
+// instead, or what the ID of that task begins with up to a dot; empty if there is none.
+func (e event) ends() string {
+	switch {
+	case e.Type == "status_update_event" && e.TaskStatus != "" && e.TaskStatus != "TASK_RUNNING" && !e.ahead():
+		return e.TaskID
+	case e.Type == "instance_changed_event" && e.Condition != "" && e.Condition != "Running" && !e.ahead():
+		return strings.Replace(e.InstanceID, ".marathon-", ".", 1) // as News.about has it
 	}
-	return false
+	return ""
 }
 
 // health reports whether the event is about a health check.

@@ -23,9 +23,9 @@ type pending struct {
 	// again has what is looked at again at againDue.
 	ahead, group, again          batch
 	aheadDue, groupDue, againDue time.Time
-	// reasons are the apps of which hints told a reason to lose tasks since they were last
-	// asked for, true for those that are being deleted.
-	reasons map[string]bool
+	// reasons are what the IDs of tasks begin with, up to a dot or their end, of which hints
+	// told since they were last asked for why they may be gone.
+	reasons map[string]struct{}
 	// deployed are the apps of deployments of the last groupPatience.
 	deployed map[string]deployed
 	// announced is when what is going to happen to an app was last announced; what is
@@ -84,15 +84,11 @@ func (p *pending) add(h Hint, urgent bool) {
 // sort puts a hint where it belongs. The caller holds mu.
 func (p *pending) sort(h Hint, urgent bool) {
 	now := time.Now()
-	for _, app := range h.Apps {
-		gone := slices.Contains(h.Gone, app)
-		if !gone && !h.Ends {
-			continue
-		}
-		if p.reasons == nil {
-			p.reasons = map[string]bool{}
-		}
-		p.reasons[app] = p.reasons[app] || gone
+	for _, app := range h.Gone {
+		p.reason(taskPrefix(app))
+	}
+	if h.Ends != "" {
+		p.reason(h.Ends)
 	}
 	news := p.note(h, now)
 	switch {
@@ -212,9 +208,17 @@ func (p *pending) later(trigger string, apps []string, after time.Duration) {
 	}
 }
 
-// takeReasons returns the apps of which hints told a reason to lose tasks since it was
-// last called, true for those that are being deleted.
-func (p *pending) takeReasons() map[string]bool {
+// reason notes why tasks may be gone. The caller holds mu.
+func (p *pending) reason(prefix string) {
+	if p.reasons == nil {
+		p.reasons = map[string]struct{}{}
+	}
+	p.reasons[prefix] = struct{}{}
+}
+
+// takeReasons returns what the IDs of tasks begin with, up to a dot or their end, of which
+// hints told since it was last called why they may be gone.
+func (p *pending) takeReasons() map[string]struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	reasons := p.reasons

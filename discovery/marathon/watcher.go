@@ -164,10 +164,10 @@ type Watcher struct {
 	// troubled are apps that could not be read by themselves, and since when.
 	troubled map[string]time.Time
 
-	// reasons are apps of which events told a reason to lose tasks since the answer before
-	// the last one that was believed, fresh those since the last one; true for those that
-	// are being deleted.
-	reasons, fresh map[string]bool
+	// reasons are what the IDs of tasks begin with of which events told why they may be gone
+	// since the answer before the last one that was believed, fresh those since the last
+	// one.
+	reasons, fresh map[string]struct{}
 
 	// mu guards what is asked while a pass runs: the status, the services that are
 	// served, of which revision counts the changes, and what is held.
