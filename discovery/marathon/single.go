@@ -19,7 +19,7 @@ const (
 	fewSingles    = 8
 	manySingles   = 20
 	singlesAtOnce = 8
-	// singleTimeout bounds the reading of single apps; troubleLife is how long one that
+	// singleTimeout bounds the reading of a single app; troubleLife is how long one that
 	// could not be read by itself is read with the list.
 	singleTimeout = 3 * time.Second
 	troubleLife   = time.Minute
@@ -86,10 +86,12 @@ func (w *Watcher) seen(app string, news []told) bool { return w.looks[app].has(n
 // readSingle reads apps side by side. One that cannot be read, unless it is gone, is read
 // with the list for a while: its trouble must not cost the others their time.
 func (w *Watcher) readSingle(ctx context.Context, ids []string) ([]Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, singleTimeout)
-	defer cancel()
 	answers, errs := make([]Answer, len(ids)), make([]error, len(ids))
-	read := func(i int) { answers[i], errs[i] = w.source.App(ctx, ids[i], w.digests[ids[i]]) }
+	read := func(i int) {
+		own, cancel := context.WithTimeout(ctx, singleTimeout)
+		defer cancel()
+		answers[i], errs[i] = w.source.App(own, ids[i], w.digests[ids[i]])
+	}
 	if len(ids) == 1 {
 		read(0)
 	} else {

@@ -2,6 +2,7 @@ package marathon_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -248,6 +249,27 @@ func TestAnAppThatCannotBeReadByItselfIsReadWithTheListForAWhile(t *testing.T) {
 		}
 		if lists := len(s.began()) - 1; lists != 3 || len(s.failures) > 0 {
 			t.Errorf("%d lists, want 3; failures %v", lists, s.failures)
+		}
+	})
+}
+
+// Ten instances that ask for many apps at a time may keep Marathon busy for longer than one
+// app may take. To ask for the list then, and for a minute, would be worse.
+func TestManyAppsHaveEachTheirOwnTime(t *testing.T) {
+	t.Parallel()
+	var many []string
+	for i := range 40 {
+		many = append(many, fmt.Sprintf("/%d", i))
+	}
+	inShow(t, marathon.WatcherConfig{}, func(s *show) {
+		s.covers, s.exists, s.updates, s.listed = many, many, true, 1000
+		s.takes = 10 * time.Second // an app a tenth of that
+	}, func(s *show) {
+		let(11 * time.Second)
+		s.hint(marathon.Hint{Type: "x", Apps: many})
+		let(20 * time.Second)
+		if lists, singles := len(s.began())-1, len(s.readSingly()); lists != 0 || singles != len(many) {
+			t.Errorf("%d lists and %d apps read one by one, want none and %d", lists, singles, len(many))
 		}
 	})
 }

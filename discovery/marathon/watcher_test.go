@@ -30,6 +30,7 @@ type puppet struct {
 	covers, exists []string
 	broken         []string // cannot be read by themselves
 	updates        bool
+	listed         int             // how many apps a list has, at least one
 	tasks          []marathon.Task // of each app that is read by itself
 
 	mu      sync.Mutex
@@ -130,7 +131,9 @@ func (p *puppet) Apps(ctx context.Context) (marathon.Answer, error) {
 		p.fails--
 		return marathon.Answer{}, errDown
 	}
-	return marathon.Answer{Apps: []marathon.App{{ID: "/a"}}, Master: p.master, Began: began, Received: time.Now()}, nil
+	apps := make([]marathon.App, max(1, p.listed))
+	apps[0].ID = "/a"
+	return marathon.Answer{Apps: apps, Master: p.master, Began: began, Received: time.Now()}, nil
 }
 
 func (p *puppet) Run(ctx context.Context, hint func(marathon.Hint)) error {
