@@ -104,6 +104,10 @@ bench-storm: ## let 5,000 events in 10 s pass over 1,000 apps (STORM= for flags)
 	@scripts/ensure-packages haproxy:haproxy
 	go run ./test/bench/storm $(STORM)
 
+.PHONY: bench-instances
+bench-instances: ## count what ten instances ask of a Marathon with 1,000 apps, see docs/benchmarks.md
+	go test -count=1 -v -run TestTenInstancesAskMarathonOncePerChange ./discovery/marathon -apps 1000
+
 .PHONY: soak
 soak: ## let a day of a cluster's life, with all its troubles, pass in 15 minutes (SOAK= for flags), see docs/benchmarks.md
 	@scripts/ensure-packages haproxy:haproxy
