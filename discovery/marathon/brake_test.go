@@ -175,7 +175,8 @@ func TestWhatAnAnswerMayRemove(t *testing.T) {
 		},
 		"all tasks, of which one has ended": {
 			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/a"}, Ends: "a.1", All: true},
-			[]marathon.App{wanting("/a", 2), wanting("/b", 2), wanting("/c", 2)}, all()[1:],
+			[]marathon.App{wanting("/a", 2), wanting("/b", 2), wanting("/c", 2)},
+			all()[1:],
 		},
 		"three tasks, of which one has ended": {
 			everything(), &marathon.Hint{Type: "status_update_event", Apps: []string{"/b"}, Ends: "b.4", All: true}, []marathon.App{wanting("/a", 2, 1), wanting("/b", 2, 3), wanting("/c", 2, 5)}, []string{"a.1", "b.3", "c.5"},
