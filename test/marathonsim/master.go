@@ -66,6 +66,9 @@ func (m *master) start(ctx context.Context) error {
 	if m.server != nil {
 		return nil
 	}
+	if err := m.cluster.ctx.Err(); err != nil { // nobody would close it any more
+		return fmt.Errorf("start master %d: %w", m.index, err)
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", m.listen)
 	for try := 0; err != nil && try < 50 && m.cluster.sleep(20*time.Millisecond); try++ {
