@@ -1,7 +1,9 @@
 package haproxy
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -253,6 +255,24 @@ func (c Config) Text() string {
 	return b.String()
 }
 
+// WriteTo writes what Text returns, without having it in memory. The error is the
+// writer's.
+func (c Config) WriteTo(w io.Writer) (int64, error) {
+	b := bufio.NewWriterSize(w, 1<<16)
+	n := 0
+	for _, s := range c.Sections {
+		s.write(b)
+		n += s.bytes()
+	}
+	return int64(n), b.Flush() // which keeps the first error
+}
+
+// lineWriter takes lines in; an error is found out about later.
+type lineWriter interface {
+	io.ByteWriter
+	io.StringWriter
+}
+
 // bytes is the length of what write writes.
 func (s *Section) bytes() int {
 	n := s.size()
@@ -268,22 +288,22 @@ func (s *Section) bytes() int {
 }
 
 // write writes the lines of the section, each server where it belongs.
-func (s *Section) write(b *strings.Builder) {
+func (s *Section) write(b lineWriter) {
 	for _, line := range s.Lead {
-		b.WriteString(line)
-		b.WriteByte('\n')
+		_, _ = b.WriteString(line)
+		_ = b.WriteByte('\n')
 	}
 	written := 0
 	upTo := func(n int) {
 		for ; written < min(n, len(s.Lines)); written++ {
-			b.WriteString(s.Lines[written])
-			b.WriteByte('\n')
+			_, _ = b.WriteString(s.Lines[written])
+			_ = b.WriteByte('\n')
 		}
 	}
 	for _, srv := range s.Servers {
 		upTo(srv.position(len(s.Lines)))
-		b.WriteString(srv.Line)
-		b.WriteByte('\n')
+		_, _ = b.WriteString(srv.Line)
+		_ = b.WriteByte('\n')
 	}
 	upTo(len(s.Lines))
 }

@@ -42,7 +42,7 @@ func (a archive) add(name, text string) error {
 			return fmt.Errorf("remove archived file: %w", err)
 		}
 	}
-	return replace(a.path(name, 1), text, 0o600)
+	return replace(a.path(name, 1), plain(text), 0o600)
 }
 
 func exists(path string) bool {

@@ -36,14 +36,14 @@ func (l *Loop) writeCandidate(d haproxy.Config) (path string, remove func(), err
 			continue
 		}
 		candidate := l.beside(f.Name) + candidateSuffix
-		if err = l.replace(candidate, f.Text, fileMode); err != nil {
+		if err = l.replace(candidate, plain(f.Text), fileMode); err != nil {
 			return "", remove, err
 		}
 		written = append(written, candidate)
 		text = haproxy.WithSuffix(text, filepath.Dir(l.cfg.File)+"/"+f.Name, candidateSuffix)
 	}
 	path = l.cfg.File + candidateSuffix
-	if err = l.replace(path, text, fileMode); err != nil {
+	if err = l.replace(path, plain(text), fileMode); err != nil {
 		return "", remove, err
 	}
 	written = append(written, path)

@@ -55,17 +55,17 @@ func (l *Loop) writeFiles(d haproxy.Config) (previous []replaced, err error) {
 // of the loop.
 func (l *Loop) store(d haproxy.Config) (previous []replaced, err error) {
 	for _, f := range d.Files {
-		if previous, err = l.write(previous, l.beside(f.Name), f.Text); err != nil {
+		if previous, err = l.write(previous, l.beside(f.Name), plain(f.Text)); err != nil {
 			return previous, err
 		}
 	}
-	return l.write(previous, l.cfg.File, d.Text())
+	return l.write(previous, l.cfg.File, d)
 }
 
 // write replaces one file if its text is another, and notes what it was.
-func (l *Loop) write(previous []replaced, path, text string) ([]replaced, error) {
+func (l *Loop) write(previous []replaced, path string, text io.WriterTo) ([]replaced, error) {
 	was := replaced{path, readText(path)}
-	if was.text != nil && *was.text == text {
+	if was.text != nil && same(*was.text, text) {
 		return previous, nil
 	}
 	if err := l.replace(path, text, fileMode); err != nil {
@@ -82,7 +82,7 @@ func (l *Loop) restore(previous []replaced) {
 			l.before("remove " + p.path)
 			err = os.Remove(p.path)
 		} else {
-			err = l.replace(p.path, *p.text, fileMode)
+			err = l.replace(p.path, plain(*p.text), fileMode)
 		}
 		if err != nil {
 			l.log.Error("previous file not restored", zap.Error(err))
@@ -155,7 +155,7 @@ func (l *Loop) writeLoaded(d haproxy.Config) error {
 		}
 	}
 	for _, f := range d.Files {
-		if err := l.replace(filepath.Join(l.loadedFiles(), f.Name), f.Text, 0o600); err != nil {
+		if err := l.replace(filepath.Join(l.loadedFiles(), f.Name), plain(f.Text), 0o600); err != nil {
 			return err
 		}
 	}
@@ -167,7 +167,7 @@ func (l *Loop) writeLoaded(d haproxy.Config) error {
 			}
 		}
 	}
-	return l.replace(l.loadedFile(), d.Text(), 0o600)
+	return l.replace(l.loadedFile(), d, 0o600)
 }
 
 // readLoaded reads what HAProxy was last started with.

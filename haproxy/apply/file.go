@@ -3,9 +3,11 @@ package apply
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/google/renameio/v2"
 )
@@ -17,7 +19,7 @@ const fileMode fs.FileMode = 0o640
 var ErrNotRegular = errors.New("not a regular file")
 
 // replace is the function of this name, as a step.
-func (l *Loop) replace(path, text string, mode fs.FileMode) error {
+func (l *Loop) replace(path string, text io.WriterTo, mode fs.FileMode) error {
 	l.before("write " + path)
 	return replace(path, text, mode)
 }
@@ -25,7 +27,7 @@ func (l *Loop) replace(path, text string, mode fs.FileMode) error {
 // replace writes a file so that it is complete or as before, also after a power
 // failure: temporary file in the same folder, sync, rename, sync of the folder.
 // The mode of an old file is kept.
-func replace(path, text string, mode fs.FileMode) error {
+func replace(path string, text io.WriterTo, mode fs.FileMode) error {
 	switch info, err := os.Lstat(path); {
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("write %s: %w", path, ErrNotRegular)
@@ -45,16 +47,39 @@ func replace(path, text string, mode fs.FileMode) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// writeAtomically writes a file whose temporary one is in dir. A text of many MB is not
-// copied on its way.
-func writeAtomically(dir, path, text string, mode fs.FileMode) error {
+// writeAtomically writes a file whose temporary one is in dir.
+func writeAtomically(dir, path string, text io.WriterTo, mode fs.FileMode) error {
 	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(mode))
 	if err != nil {
 		return err
 	}
 	defer f.Cleanup() //nolint:errcheck // what was replaced has nothing to clean up
-	if _, err := f.WriteString(text); err != nil {
+	if _, err := text.WriteTo(f); err != nil {
 		return err
 	}
 	return f.CloseAtomicallyReplace()
+}
+
+// plain returns a text to be written.
+func plain(text string) io.WriterTo { return strings.NewReader(text) }
+
+// errDiffers ends a comparison.
+var errDiffers = errors.New("another text")
+
+// same reports whether a text is the one that would be written.
+func same(is string, text io.WriterTo) bool {
+	rest := comparison(is)
+	_, err := text.WriteTo(&rest)
+	return err == nil && rest == ""
+}
+
+// comparison is what of a text is to be written yet.
+type comparison string
+
+func (c *comparison) Write(p []byte) (int, error) {
+	if len(p) > len(*c) || string((*c)[:len(p)]) != string(p) {
+		return 0, errDiffers
+	}
+	*c = (*c)[len(p):]
+	return len(p), nil
 }

@@ -25,7 +25,7 @@ func (l *Loop) saveHealth(ctx context.Context, next haproxy.Config) {
 			wanted[serverKey{s.Backend, s.Name}] == haproxy.JoinBind(s.Address, s.Port)
 	})
 	if err == nil {
-		err = l.replace(l.cfg.ServerStateFile, text, fileMode)
+		err = l.replace(l.cfg.ServerStateFile, plain(text), fileMode)
 	}
 	if err != nil {
 		l.log.Warn("states of servers not saved, dead ones may get requests until they are checked", zap.Error(err))
@@ -42,7 +42,7 @@ func (l *Loop) forgetHealth() {
 	if _, err := os.Stat(l.cfg.ServerStateFile); err == nil && l.cfg.Command != nil {
 		return
 	}
-	if err := l.replace(l.cfg.ServerStateFile, runtime.EmptyStateFile, fileMode); err != nil {
+	if err := l.replace(l.cfg.ServerStateFile, plain(runtime.EmptyStateFile), fileMode); err != nil {
 		l.log.Warn("states of servers not forgotten", zap.Error(err))
 	}
 }
