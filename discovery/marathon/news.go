@@ -19,6 +19,8 @@ type News struct {
 	// Over says that what was announced about the app is done. Each part of it came with
 	// an event of its own.
 	Over bool
+	// Gone says that the app has been deleted and its last task has ended.
+	Gone bool
 }
 
 // told is news as it is kept.
@@ -62,11 +64,41 @@ func (l look) has(news []told) bool {
 }
 
 func (l look) shows(n told) bool {
-	if n.Over {
+	switch {
+	case n.Gone:
+		return false
+	case n.Over:
 		return !n.announced.IsZero() && l.began.After(n.announced)
 	}
 	serves := slices.ContainsFunc(l.tasks, func(t lookedAt) bool { return t.serves && n.about(t.id) })
 	return serves == n.Serves
+}
+
+// listing is which apps the last reading of all had, and how many documents.
+type listing struct {
+	began time.Time
+	count int
+	apps  map[string]struct{}
+}
+
+func newListing(a Answer) listing {
+	l := listing{a.Began, len(a.Apps), make(map[string]struct{}, len(a.Apps))}
+	for i := range a.Apps {
+		l.apps[a.Apps[i].ID] = struct{}{}
+	}
+	return l
+}
+
+// lacks reports whether an app was not there any more and the news are about its end:
+// events about the tasks of a deleted app come for as long as these take to end.
+func (l listing) lacks(app string, news []told) bool {
+	_, there := l.apps[app]
+	return !there && l.apps != nil && len(news) > 0 && !slices.ContainsFunc(news, func(n told) bool {
+		if n.Over {
+			return n.announced.IsZero() || !l.began.After(n.announced)
+		}
+		return n.Serves
+	})
 }
 
 // about reports whether the news is about a task. The instance of the task app.UUID is
@@ -91,6 +123,8 @@ func (e event) news() News {
 		}
 	case "deployment_success":
 		return News{Over: true}
+	case "app_terminated_event":
+		return News{Gone: true}
 	}
 	return News{}
 }

@@ -131,3 +131,29 @@ func TestAGroupIsReadByTheAppsOfOneDeploymentOnly(t *testing.T) {
 		}
 	})
 }
+
+// The tasks of a deleted app end when it is long gone from the list.
+func TestTheEndOfADeletedAppCostsNoList(t *testing.T) {
+	t.Parallel()
+	ends := marathon.Hint{Type: "status_update_event", Apps: []string{"/gone"}, News: marathon.News{Task: "gone.1"}, Ends: "gone.1"}
+	over := marathon.Hint{Type: "deployment_success", Apps: []string{"/gone"}, Deployment: true, Ahead: true, News: marathon.News{Over: true}}
+	begins := marathon.Hint{Type: "status_update_event", Apps: []string{"/gone"}, News: marathon.News{Task: "gone.2", Serves: true}}
+	inShow(t, marathon.WatcherConfig{}, nil, func(s *show) {
+		t := s.t
+		let(time.Second)
+		s.hint(marathon.Hint{Type: "deployment_info", Apps: []string{"/gone"}, Deployment: true, Ahead: true, Gone: []string{"/gone"}})
+		let(time.Second)
+		for _, h := range []marathon.Hint{ends, over, ends, {Type: "app_terminated_event", Apps: []string{"/gone"}, News: marathon.News{Gone: true}}} {
+			s.hint(h)
+			let(time.Second)
+		}
+		if n := len(s.began()); n != 2 {
+			t.Errorf("%d lists, want the first one and one after the announcement", n)
+		}
+		s.hint(begins)
+		let(time.Second)
+		if n := len(s.began()); n != 3 {
+			t.Errorf("%d lists, want another one when a task begins", n)
+		}
+	})
+}

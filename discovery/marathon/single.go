@@ -80,8 +80,10 @@ func (w *Watcher) look(ids []string, answers []Answer) {
 	}
 }
 
-// seen reports whether the last reading of an app showed all that is news.
-func (w *Watcher) seen(app string, news []told) bool { return w.looks[app].has(news) }
+// seen reports whether the last reading of an app, or of all apps, showed all that is news.
+func (w *Watcher) seen(app string, news []told) bool {
+	return w.looks[app].has(news) || !w.holds() && w.last.lacks(app, news)
+}
 
 // readSingle reads apps side by side. One that cannot be read, unless it is gone, is read
 // with the list for a while: its trouble must not cost the others their time.

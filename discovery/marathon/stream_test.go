@@ -212,7 +212,7 @@ func TestWhatEventsHintAt(t *testing.T) {
 		marathon.Hint{Type: "group_change_success", All: true, Group: true, Ahead: true},
 		marathon.Hint{Type: "api_post_event", Apps: []string{"/e"}, Ahead: true},
 		marathon.Hint{Type: "deployment_success", Apps: []string{"/f", "/g"}, Gone: []string{"/g"}, Deployment: true, Ahead: true, News: marathon.News{Over: true}},
-		marathon.Hint{Type: "app_terminated_event", Apps: []string{"/h"}, Gone: []string{"/h"}})
+		marathon.Hint{Type: "app_terminated_event", Apps: []string{"/h"}, Gone: []string{"/h"}, News: marathon.News{Gone: true}})
 	for label, want := range map[string]float64{"event_stream_attached": 2, "status_update_event": 1, "other": 3, "an_event_of_the_future": 0} {
 		if got := metric(t, f.registry, "mlb_events_total", label); got != want {
 			t.Errorf("%v events of type %s, want %v", got, label, want)

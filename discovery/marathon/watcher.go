@@ -156,7 +156,7 @@ type Watcher struct {
 	log     *zap.Logger
 	metrics *Metrics
 	pending *pending
-	listed  int // how many apps the last list had
+	last    listing
 	// digests are those of the answers about single apps since the last list.
 	digests map[string]uint64
 	// looks are what readings of single apps have shown since.
@@ -377,7 +377,7 @@ func (w *Watcher) refresh(ctx context.Context, b batch) (single bool, err error)
 		}
 		w.cfg.Ended(ctx, qualified(w.cfg.Cluster, b.ended))
 	}
-	if !b.all && len(b.apps) <= max(fewSingles, w.listed/manySingles) {
+	if !b.all && len(b.apps) <= max(fewSingles, w.last.count/manySingles) {
 		if done, err := w.refreshSingle(ctx, b); done || err != nil {
 			return true, err
 		}
@@ -399,7 +399,8 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 	}
 	w.answered(answer)
 	w.metrics.lastList.Set(unix(answer.Received))
-	w.listed, w.digests, w.looks = len(answer.Apps), map[string]uint64{}, map[string]look{}
+	w.last = newListing(answer)
+	w.digests, w.looks = map[string]uint64{}, map[string]look{}
 	services, problems := w.deriver.Derive(ctx, answer.Apps)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

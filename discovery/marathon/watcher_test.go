@@ -133,6 +133,9 @@ func (p *puppet) Apps(ctx context.Context) (marathon.Answer, error) {
 	}
 	apps := make([]marathon.App, max(1, p.listed))
 	apps[0].ID = "/a"
+	for _, id := range p.exists {
+		apps = append(apps, marathon.App{ID: id})
+	}
 	return marathon.Answer{Apps: apps, Master: p.master, Began: began, Received: time.Now()}, nil
 }
 
