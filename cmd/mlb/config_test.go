@@ -180,6 +180,10 @@ func TestLoadMistakes(t *testing.T) {
 		{"its variable is named", []string{"mlb", "--group", "g"}, []string{"DCOS_SERVICE_ACCOUNT_CREDENTIAL={}"}, 1, false, []string{"DCOS_SERVICE_ACCOUNT_CREDENTIAL: uid"}},
 		{"Vault's address is no URL", []string{"run", "sse", "--group", "g"}, []string{"PORTS=1", "VAULT_TOKEN=t", "VAULT_URL=vault:1/x"}, 1, false, []string{"VAULT_URL: \"vault:1/x\" is not http"}},
 		{"Vault's port is no number", []string{"run", "sse", "--group", "g"}, []string{"PORTS=1", "VAULT_TOKEN=t", "VAULT_HOST=h", "VAULT_PORT=p", "VAULT_PATH=x"}, 1, false, []string{"VAULT_HOST, VAULT_PORT and VAULT_PATH"}},
+		{"what a switch's variable may be is named", []string{"mlb", "--group", "g"}, []string{"MLB_PODS=maybe"}, 2, false, []string{`MLB_PODS: want true or false, got "maybe"`}},
+		{"a wrong number is named", []string{"mlb", "--group", "g", "--max-removal=101"}, nil, 2, true, []string{`--max-removal: must be at most 100, got "101"`}},
+		{"at least one confirmation", []string{"mlb", "--group", "g", "--removal-confirmations=0"}, nil, 2, true, []string{`--removal-confirmations: must be at least 1, got "0"`}},
+		{"a password that stands in a wrong place is not shown", []string{"mlb", "--group", "g", "--marathon-server-name=http://u:p@h"}, nil, 2, true, []string{`without a port, got "http://h"`}},
 		{"a wrong variable is named", []string{"mlb", "--group", "g"}, []string{"MLB_STOP_TIMEOUT=soon"}, 2, false, []string{"MLB_STOP_TIMEOUT: neither"}},
 		{
 			"all mistakes at once",

@@ -20,10 +20,13 @@ type flagValue[T any] struct {
 	show  func(T) string
 }
 
-// Set parses word; on an error the place keeps what it had.
+// Set parses word; on an error, which names word, the place keeps what it had.
 func (v flagValue[T]) Set(word string) error {
 	parsed, err := v.parse(word)
 	if err != nil {
+		if shown := strconv.Quote(withoutUser(word)); !strings.Contains(err.Error(), shown) {
+			return fmt.Errorf("%w, got %s", err, shown)
+		}
 		return err
 	}
 	*v.place = parsed
@@ -66,9 +69,16 @@ func (l flagList) String() string {
 // Type is what pflag prints after the flag's name; the table says it better.
 func (l flagList) Type() string { return "value" }
 
-// booleanFlag is a flag without a value.
+// booleanFlag is a flag without a value; its variable has one.
 func booleanFlag(place *bool) pflag.Value {
-	return flagValue[bool]{place, strconv.ParseBool, strconv.FormatBool}
+	parse := func(word string) (bool, error) {
+		on, err := strconv.ParseBool(word)
+		if err != nil {
+			return false, errors.New("want true or false")
+		}
+		return on, nil
+	}
+	return flagValue[bool]{place, parse, strconv.FormatBool}
 }
 
 // textFlag takes any word, the empty one too.
