@@ -84,7 +84,7 @@ func ownOptions() []option {
 		},
 		{
 			name: "admin-sources", own: true, arg: "all|none|NETWORK,...", topic: topicListeners, def: "all",
-			doc: "Clients that may use `/_mlb_signal/…` and see `/_haproxy_getconfig`, the maps and `/_mlb/problems`: addresses and networks, separated by commas. " +
+			doc: "Clients that may use `/_mlb_signal/…`, `/_mlb/reload` and `/_mlb/release`, and see `/_haproxy_getconfig`, the maps and `/_mlb/problems`: addresses and networks, separated by commas. " +
 				"Others get 403. A custom HEAD has to set the header `X-Mlb-Client` to the client's address, as mlb's own does.",
 			bind: func(d *draft) pflag.Value {
 				return flagValue[admin.Sources]{&d.AdminSources, admin.ParseSources, admin.Sources.String}
