@@ -63,7 +63,7 @@ func main() {
 	}
 }
 
-// run measures and prints, or is one of the stage.Processes that this takes.
+// run measures and prints, or is one of the processes that this takes.
 func run(ctx context.Context, args []string, in io.Reader, out, progress io.Writer) error {
 	if len(args) == 2 && args[0] == stage.RoleMarathon {
 		return stage.Marathon(ctx, args[1], in, out)
