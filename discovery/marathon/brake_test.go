@@ -39,7 +39,7 @@ func (l *lists) App(_ context.Context, id string, _ uint64) (marathon.Answer, er
 	defer l.mu.Unlock()
 	for _, a := range l.apps {
 		if a.ID == id {
-			return marathon.Answer{Apps: []marathon.App{a}, Master: l.answer, Received: time.Now(), Digest: 1}, nil
+			return marathon.Answer{Apps: []marathon.App{a}, Master: l.answer, Began: time.Now(), Received: time.Now(), Digest: 1}, nil
 		}
 	}
 	return marathon.Answer{}, marathon.ErrNotFound

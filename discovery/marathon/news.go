@@ -43,6 +43,10 @@ type look struct {
 type lookedAt struct {
 	id     string
 	serves bool
+	// whole says that its running was read with all that it brings: Marathon tells of some
+	// tasks that they run before it knows their address, and of a container of a pod again
+	// when its health changes.
+	whole bool
 }
 
 // newLook takes down what an answer about an app shows. One that was not read, as it is
@@ -50,9 +54,13 @@ type lookedAt struct {
 func newLook(before look, a Answer) look {
 	l := look{began: a.Began, tasks: before.tasks}
 	for _, app := range a.Apps {
-		l.tasks = make([]lookedAt, len(app.Tasks))
-		for i, t := range app.Tasks {
-			l.tasks[i] = lookedAt{t.ID, !idle(t.State)}
+		l.tasks = make([]lookedAt, 0, len(app.Tasks))
+		own := !app.isPod() && !byHost(networkMode(&app))
+		for _, t := range app.Tasks {
+			l.tasks = append(l.tasks, lookedAt{t.ID, !idle(t.State), !t.Degraded && (!own || len(t.IPAddresses) > 0)})
+			for _, p := range t.Endpoints {
+				l.tasks = append(l.tasks, lookedAt{p.Container, !idle(p.State), false})
+			}
 		}
 	}
 	return l
@@ -70,8 +78,11 @@ func (l look) shows(n told) bool {
 	case n.Over:
 		return !n.announced.IsZero() && l.began.After(n.announced)
 	}
-	serves := slices.ContainsFunc(l.tasks, func(t lookedAt) bool { return t.serves && n.about(t.id) })
-	return serves == n.Serves
+	of := func(t lookedAt) bool { return t.serves && n.about(t.id) }
+	if n.Serves {
+		return slices.ContainsFunc(l.tasks, func(t lookedAt) bool { return of(t) && t.whole })
+	}
+	return !slices.ContainsFunc(l.tasks, of)
 }
 
 // listing is which apps the last reading of all had, and how many documents.

@@ -1,6 +1,7 @@
 package marathon_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -155,5 +156,42 @@ func TestTheEndOfADeletedAppCostsNoList(t *testing.T) {
 		if n := len(s.began()); n != 3 {
 			t.Errorf("%d lists, want another one when a task begins", n)
 		}
+	})
+}
+
+// Marathon may tell that a task runs before it knows its address, and tells it again then.
+func TestATaskThatWasReadWithoutItsAddressIsReadAgain(t *testing.T) {
+	t.Parallel()
+	inBrake(t, marathon.WatcherConfig{}, everything(), func(s *brakeScene) {
+		a := func(option appOption) marathon.App {
+			return app("/a", networks("container"), mapping(8080, 10000), task("a.1", "10.0.0.1"), option)
+		}
+		runs := marathon.Hint{Type: "status_update_event", Apps: []string{"/a"}, News: marathon.News{Task: "a.1", Serves: true}}
+		s.set(a(last(func(*marathon.Task) {})), three()[1], three()[2])
+		s.hint(runs)
+		let(time.Second)
+		s.want("without its address", "b.3", "b.4", "c.5", "c.6")
+		s.set(a(at("9.0.0.1")), three()[1], three()[2])
+		s.hint(runs)
+		let(time.Second)
+		s.want("with its address", "a.1", "b.3", "b.4", "c.5", "c.6")
+	})
+}
+
+// A container of a pod is a task of its own: one that ends need not end its instance.
+func TestAContainerThatEndsIsReadThoughItsInstanceServes(t *testing.T) {
+	t.Parallel()
+	inBrake(t, marathon.WatcherConfig{}, everything(), func(s *brakeScene) {
+		running := instance("STABLE", "")
+		s.set(podOf(t, "", running)...)
+		s.watcher.Refresh("signal")
+		let(time.Minute)
+		s.hint(marathon.Hint{Type: "x", Apps: []string{"/p"}})
+		let(time.Second)
+		s.want("before", "p.instance-1.web", "p.instance-1.web", "p.instance-1.side")
+		s.set(podOf(t, "", strings.Replace(running, `"side", "status": "TASK_RUNNING"`, `"side", "status": "TASK_FINISHED"`, 1))...)
+		s.hint(marathon.Hint{Type: "status_update_event", Apps: []string{"/p"}, News: marathon.News{Task: "p.instance-1.side"}})
+		let(time.Second)
+		s.want("after its end", "p.instance-1.web", "p.instance-1.web")
 	})
 }
