@@ -64,6 +64,32 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 	return s
 }
 
+// believedOf returns what is to be believed of answers about single apps: while an answer
+// is held, what it lacks stays unless there is a reason, whatever the event was about.
+func (w *Watcher) believedOf(s discovery.Snapshot, apps []App) discovery.Snapshot {
+	w.fresh = union(w.fresh, w.pending.takeReasons())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.brake.missing == nil {
+		return s
+	}
+	var was []discovery.Service
+	for _, app := range s.Apps {
+		was = append(was, discovery.ServicesOf(w.catalog.View(), app)...)
+	}
+	lost := count(was, s.Services, causes(apps, union(union(map[string]struct{}{}, w.reasons), w.fresh))).tasks
+	maps.DeleteFunc(lost, func(task string, _ struct{}) bool {
+		_, held := w.brake.missing[task]
+		return !held
+	})
+	if len(lost) == 0 {
+		return s
+	}
+	out := discovery.NewSnapshot(withLost(s.Services, was, lost), s.Problems)
+	out.Apps = s.Apps
+	return out
+}
+
 // union adds the members of one set to another one and returns it.
 func union(to, from map[string]struct{}) map[string]struct{} {
 	if to == nil {

@@ -2,6 +2,8 @@ package marathon
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,7 +59,7 @@ func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App,
 		b.let()
 		return s
 	}
-	again := b.missing != nil && within(lost.tasks, b.missing)
+	again := b.missing != nil && theSame(lost.tasks, b.missing)
 	switch {
 	case b.released && again:
 		b.let()
@@ -230,7 +232,7 @@ func begins(task string, prefixes map[string]struct{}) bool {
 }
 
 // withLost returns services with the endpoints of the given tasks that they had. An
-// address that another task has now is not given twice.
+// address that another task has now, of whatever app, is not given twice.
 func withLost(is, was []discovery.Service, lost map[string]struct{}) []discovery.Service {
 	out := make([]discovery.Service, 0, max(len(is), len(was)))
 	out = append(out, is...)
@@ -239,13 +241,18 @@ func withLost(is, was []discovery.Service, lost map[string]struct{}) []discovery
 		index int
 	}
 	at := make(map[place]int, len(is))
+	taken := map[netip.AddrPort]struct{}{}
 	for i, s := range is {
 		at[place{s.App, s.PortIndex}] = i
+		for _, e := range s.Endpoints {
+			taken[addrPort(e)] = struct{}{}
+		}
 	}
 	for _, s := range was {
 		var kept []discovery.Endpoint
 		for _, e := range s.Endpoints {
-			if _, ok := lost[e.Task]; ok {
+			_, gone := lost[e.Task]
+			if _, other := taken[addrPort(e)]; gone && !other {
 				kept = append(kept, e)
 			}
 		}
@@ -258,32 +265,27 @@ func withLost(is, was []discovery.Service, lost map[string]struct{}) []discovery
 			out = append(out, s)
 			continue
 		}
-		out[i].Endpoints = joined(out[i].Endpoints, kept)
+		out[i].Endpoints = slices.Concat(out[i].Endpoints, kept)
 	}
 	return out
 }
 
-// joined returns endpoints with those of others whose address is free.
-func joined(endpoints, others []discovery.Endpoint) []discovery.Endpoint {
-	out := append(make([]discovery.Endpoint, 0, len(endpoints)+len(others)), endpoints...)
-	for _, o := range others {
-		taken := false
-		for _, e := range endpoints {
-			taken = taken || e.Address == o.Address && e.Port == o.Port
-		}
-		if !taken {
-			out = append(out, o)
-		}
-	}
-	return out
-}
+func addrPort(e discovery.Endpoint) netip.AddrPort {
+	return netip.AddrPortFrom(e.Address, uint16(e.Port))
+} //nolint:gosec // ports were checked
 
-// within reports whether every task of a is in b.
-func within(a, b map[string]struct{}) bool {
+// theSame reports whether an answer that lacks the tasks of a says what one did that lacked
+// those of b. A few more make no difference: in a cluster in which an app crashes all the
+// time no hold would end otherwise, where no events tell of it.
+func theSame(a, b map[string]struct{}) bool {
+	more := 0
 	for task := range a {
 		if _, ok := b[task]; !ok {
-			return false
+			more++
 		}
 	}
-	return true
+	return mostMore*more <= len(b)
 }
+
+// mostMore is the part of what is held that may be missing besides.
+const mostMore = 3

@@ -65,7 +65,7 @@ func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err er
 		s.Apps = append(s.Apps, a.ID)
 	}
 	slices.Sort(s.Apps)
-	w.hand(ctx, s, newest, b)
+	w.hand(ctx, w.believedOf(s, apps), newest, b)
 	w.look(ids, answers)
 	for i, id := range ids {
 		w.digests[id] = answers[i].Digest

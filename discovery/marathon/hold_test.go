@@ -1,0 +1,71 @@
+package marathon_test
+
+import (
+	"testing"
+	"time"
+
+	"mlb/discovery/marathon"
+)
+
+// TestWhatIsHeldOfAnAppStaysWhenTheAppIsRead by itself, unless there is a reason.
+func TestWhatIsHeldOfAnAppStaysWhenTheAppIsRead(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		event marathon.Hint
+		then  marathon.App
+		want  []string
+	}{
+		"a task of it begins":  {marathon.Hint{Type: "status_update_event", News: marathon.News{Task: "b.9", Serves: true}}, wanting("/b", 2, 9), []string{"b.3", "b.4", "b.9"}},
+		"a check says no":      {marathon.Hint{Type: "health_status_changed_event", Health: true}, wanting("/b", 2), []string{"b.3", "b.4"}},
+		"it was defined anew":  {marathon.Hint{Type: "api_post_event", Ahead: true}, wanting("/b", 2), []string{"b.3", "b.4"}},
+		"a task of it ends":    {marathon.Hint{Type: "status_update_event", Ends: "b.3"}, wanting("/b", 2), []string{"b.4"}},
+		"it is scaled down":    {marathon.Hint{Type: "deployment_info", Deployment: true, Ahead: true}, wanting("/b", 1, 4), []string{"b.4"}},
+		"it is being deleted":  {marathon.Hint{Type: "deployment_info", Gone: []string{"/b"}, Deployment: true, Ahead: true}, wanting("/b", 2), nil},
+		"it has what it wants": {marathon.Hint{Type: "x"}, wanting("/b", 2, 8, 9), []string{"b.8", "b.9"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBrake(t, marathon.WatcherConfig{}, everything(), func(s *brakeScene) {
+				s.set(wanting("/a", 2), wanting("/b", 2), wanting("/c", 2)) // a leader without tasks
+				s.watcher.Refresh("reconnect")
+				let(time.Second)
+				s.want("held", all()...)
+				s.set(wanting("/a", 2), tt.then, wanting("/c", 2))
+				tt.event.Apps = []string{"/b"}
+				s.hint(tt.event)
+				let(2 * time.Second)
+				s.want("after the event", append(append([]string{"a.1", "a.2"}, tt.want...), "c.5", "c.6")...)
+			})
+		})
+	}
+}
+
+func TestWhatIsHeldLeavesAnAddressThatAnotherAppHas(t *testing.T) {
+	t.Parallel()
+	inBrake(t, marathon.WatcherConfig{}, everything(), func(s *brakeScene) {
+		s.set(app("/z", ports(10001), task("z.1", "10.0.0.1", 1001))) // where a.1 was
+		s.watcher.Refresh("signal")
+		let(time.Second)
+		s.want("held", "a.2", "b.3", "b.4", "c.5", "c.6", "z.1")
+	})
+}
+
+// No event tells of an app that crashes again and again where there is no stream.
+func TestAHoldEndsBesideAnAppThatCrashesAllTheTime(t *testing.T) {
+	t.Parallel()
+	inBrake(t, marathon.WatcherConfig{Mode: marathon.Poll, PollInterval: time.Minute}, everything(), func(s *brakeScene) {
+		s.set(wanting("/c", 1, 100)) // the others have been deleted
+		s.watcher.Refresh("signal")
+		for i := range 4 {
+			let(10 * time.Second)
+			s.set(wanting("/c", 1))
+			if i%2 == 1 {
+				s.set(wanting("/c", 1, 101+i))
+			}
+		}
+		let(2 * time.Second)
+		if got, held := s.tasks(), s.watcher.Status().Held; len(got) > 1 || !held.Since.IsZero() {
+			t.Errorf("%q are served, held %+v", got, held)
+		}
+	})
+}
