@@ -46,6 +46,9 @@ type header struct {
 // ErrDamaged is returned for a file that Write has not written as it is.
 var ErrDamaged = errors.New("file is damaged")
 
+// errNoFile is returned for what is no file that could have been written here.
+var errNoFile = errors.New("not a regular file")
+
 // Path returns the file of a cluster in the folder for what is kept; the name of the one
 // cluster that has none is empty.
 func Path(dir, cluster string) string {
@@ -65,6 +68,8 @@ func Read(path string) (discovery.LastGood, error) {
 		return discovery.LastGood{}, nil
 	case err != nil:
 		return discovery.LastGood{}, fmt.Errorf("read last good state: %w", err)
+	case !info.Mode().IsRegular(): // one that never ends, or never begins, would stop the start
+		return discovery.LastGood{}, fmt.Errorf("read last good state: %s: %w", path, errNoFile)
 	case info.Size() > maxFile:
 		return discovery.LastGood{}, fmt.Errorf("read last good state: %s has %d bytes, more than %d", path, info.Size(), maxFile)
 	}

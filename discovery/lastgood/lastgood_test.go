@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -78,6 +79,21 @@ func TestAFileOfAnotherVersionIsNoState(t *testing.T) {
 	}
 	if got, err := lastgood.Read(path); err != nil || got.Services != nil {
 		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
+// What is no regular file may never end, or never begin.
+func TestOnlyARegularFileIsRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
+	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink("/dev/zero", link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, pipe, link} {
+		if got, err := lastgood.Read(path); err == nil || got.Services != nil {
+			t.Errorf("%s: got %+v", path, got)
+		}
 	}
 }
 
