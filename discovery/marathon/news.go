@@ -44,8 +44,8 @@ type lookedAt struct {
 	id     string
 	serves bool
 	// whole says that its running was read with all that it brings: Marathon tells of some
-	// tasks that they run before it knows their address, and of a container of a pod again
-	// when its health changes.
+	// tasks that they run before it knows their address, of one that was unreachable that it
+	// runs again, and of a container of a pod once more when its health changes.
 	whole bool
 }
 
@@ -57,7 +57,8 @@ func newLook(before look, a Answer) look {
 		l.tasks = make([]lookedAt, 0, len(app.Tasks))
 		own := !app.isPod() && !byHost(networkMode(&app))
 		for _, t := range app.Tasks {
-			l.tasks = append(l.tasks, lookedAt{t.ID, !idle(t.State), !t.Degraded && (!own || len(t.IPAddresses) > 0)})
+			whole := (t.State == "TASK_RUNNING" || t.State == "") && !t.Degraded && (!own || len(t.IPAddresses) > 0)
+			l.tasks = append(l.tasks, lookedAt{t.ID, !idle(t.State), whole})
 			for _, p := range t.Endpoints {
 				l.tasks = append(l.tasks, lookedAt{p.Container, !idle(p.State), false})
 			}

@@ -178,6 +178,23 @@ func TestATaskThatWasReadWithoutItsAddressIsReadAgain(t *testing.T) {
 	})
 }
 
+// What Marathon lists of a task that it cannot reach may be less than before.
+func TestATaskThatWasReadAsUnreachableIsReadAgain(t *testing.T) {
+	t.Parallel()
+	inBrake(t, marathon.WatcherConfig{}, everything(), func(s *brakeScene) {
+		lost := three()[0]
+		lost.Tasks[0].State, lost.Tasks[0].Ports = "TASK_UNREACHABLE", nil
+		s.set(lost, three()[1], three()[2])
+		s.hint(marathon.Hint{Type: "status_update_event", Apps: []string{"/a"}, Ends: "a.1"})
+		let(time.Second)
+		s.want("unreachable", all()[1:]...)
+		s.set(three()...)
+		s.hint(marathon.Hint{Type: "status_update_event", Apps: []string{"/a"}, News: marathon.News{Task: "a.1", Serves: true}})
+		let(time.Second)
+		s.want("afterwards", all()...)
+	})
+}
+
 // A container of a pod is a task of its own: one that ends need not end its instance.
 func TestAContainerThatEndsIsReadThoughItsInstanceServes(t *testing.T) {
 	t.Parallel()
