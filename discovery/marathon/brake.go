@@ -123,8 +123,9 @@ func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*per
 // more has gone for a reason if
 //   - the answer lists it: its state, Marathon's verdict or a label is why, and these
 //     are for the app's owner to decide;
-//   - its app is listed with as many tasks as it wants, as after a scaling that no event
-//     told of;
+//   - its app is listed with as many running tasks as it wants, as after a scaling that no
+//     event told of; tasks that are about to run are what a leader starts that has lost
+//     the others;
 //   - an event said that it ends; or
 //   - an event said that its app is being deleted.
 //
@@ -181,22 +182,26 @@ func tasksOf(services []discovery.Service) map[string]struct{} {
 // gone for a reason.
 func causes(apps []App, reasons map[string]struct{}) func(app, task string) bool {
 	listed := map[string]struct{}{}  // tasks
-	content := map[string]struct{}{} // apps and groups that have all the tasks they want
+	content := map[string]struct{}{} // apps and groups whose tasks all run
 	short := map[string]struct{}{}   // apps and groups that do not
 	instances := map[string]struct{}{}
 	for i := range apps {
 		a := &apps[i]
 		id := serviceID(a)
-		if a.Fault != "" || len(a.Tasks) < a.Instances {
-			short[id] = struct{}{}
-		} else {
-			content[id] = struct{}{}
-		}
+		begun := 0
 		for _, t := range a.Tasks {
 			listed[t.ID] = struct{}{}
+			if !idle(t.State) {
+				begun++
+			}
 			if a.isPod() { // what is served are its containers, of which one that has ended is not listed
 				instances[t.ID] = struct{}{}
 			}
+		}
+		if a.Fault != "" || begun < a.Instances {
+			short[id] = struct{}{}
+		} else {
+			content[id] = struct{}{}
 		}
 	}
 	return func(app, task string) bool {

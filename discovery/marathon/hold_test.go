@@ -69,3 +69,24 @@ func TestAHoldEndsBesideAnAppThatCrashesAllTheTime(t *testing.T) {
 		}
 	})
 }
+
+// A leader that has lost the tasks starts others at once.
+func TestTasksThatDoNotRunYetAreNoReasonForOthersToBeGone(t *testing.T) {
+	t.Parallel()
+	inBrake(t, marathon.WatcherConfig{}, everything(), func(s *brakeScene) {
+		apps := []marathon.App{wanting("/a", 2, 11, 12), wanting("/b", 2, 13, 14), wanting("/c", 2, 15, 16)}
+		for i := range apps {
+			for k := range apps[i].Tasks {
+				apps[i].Tasks[k].State = "TASK_STAGING"
+			}
+		}
+		s.set(apps...)
+		s.watcher.Refresh("reconnect")
+		let(time.Second)
+		s.want("while the others start", all()...)
+		s.set(wanting("/a", 2, 11, 12), apps[1], apps[2])
+		s.watcher.Refresh("signal")
+		let(time.Second)
+		s.want("when some run", "a.11", "a.12", "b.3", "b.4", "c.5", "c.6")
+	})
+}
