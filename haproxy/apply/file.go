@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/google/renameio/v2"
 )
@@ -60,8 +59,14 @@ func writeAtomically(dir, path string, text io.WriterTo, mode fs.FileMode) error
 	return f.CloseAtomicallyReplace()
 }
 
-// plain returns a text to be written.
-func plain(text string) io.WriterTo { return strings.NewReader(text) }
+// plain is a text to be written, as often as that is asked for.
+type plain string
+
+// WriteTo writes the text.
+func (p plain) WriteTo(w io.Writer) (int64, error) {
+	n, err := io.WriteString(w, string(p))
+	return int64(n), err
+}
 
 // errDiffers ends a comparison.
 var errDiffers = errors.New("another text")

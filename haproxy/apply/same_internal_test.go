@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"strings"
 	"testing"
 
 	"mlb/haproxy"
@@ -19,5 +20,18 @@ func TestATextIsComparedAsItWouldBeWritten(t *testing.T) {
 	}
 	if !same("", plain("")) || same("a", plain("")) {
 		t.Error("the empty text is compared wrongly")
+	}
+}
+
+// A map that loses its last entries begins like it did before.
+func TestATextThatWasComparedIsWrittenWhole(t *testing.T) {
+	t.Parallel()
+	text := plain("a.example web\n")
+	for _, is := range []string{"a.example web\nb.example web\n", "", "a.example web\n", "other\n"} {
+		same(is, text)
+		var b strings.Builder
+		if _, err := text.WriteTo(&b); err != nil || b.String() != string(text) {
+			t.Errorf("compared with %q, then written as %q, %v", is, b.String(), err)
+		}
 	}
 }
