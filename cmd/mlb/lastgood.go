@@ -17,8 +17,8 @@ import (
 // lost with less is in Marathon's next answer.
 const keepInterval = 10 * time.Second
 
-// lastGood returns what an earlier process knew of the cluster, if it derived services on
-// the same terms. A file that cannot be read costs its content and nothing else.
+// lastGood returns what an earlier process knew of the cluster. A file that cannot be read
+// costs its content and nothing else.
 func (s *source) lastGood(cfg Config) discovery.LastGood {
 	if cfg.Mode == ModeOnce {
 		return discovery.LastGood{}
@@ -30,9 +30,6 @@ func (s *source) lastGood(cfg Config) discovery.LastGood {
 		return discovery.LastGood{}
 	case state.Read.IsZero():
 		return discovery.LastGood{}
-	case state.Terms != s.terms:
-		s.log.Info("last good state is of other options, and not used")
-		return discovery.LastGood{}
 	}
 	s.log.Info("last good state", zap.Time("read", state.Read), zap.Int("services", len(state.Services)))
 	return state
@@ -42,10 +39,14 @@ func (s *source) lastGood(cfg Config) discovery.LastGood {
 // process knew.
 func (s *source) begin(cfg Config, mode marathon.Mode, c *control.Controller, pass marathon.Pass) {
 	state := s.lastGood(cfg)
-	s.deriver.Remember(state.Services)
-	if !state.Read.IsZero() {
+	if !state.Read.IsZero() { // until the cluster answers, also what other options made of it
 		c.Remember(discovery.Snapshot{Services: state.Services, Source: state.Source}.Of(s.cluster.Name))
 	}
+	if !state.Read.IsZero() && state.Terms != s.terms {
+		s.log.Info("last good state is of other options, no answer is compared with it")
+		state = discovery.LastGood{}
+	}
+	s.deriver.Remember(state.Services)
 	watcher := marathon.WatcherConfig{
 		Mode: mode, Cluster: s.cluster.Name, PollInterval: cfg.PollInterval, Resync: cfg.ResyncInterval, Ended: c.Ended,
 		MaxRemoval: cfg.MaxRemoval, Confirmations: cfg.RemovalConfirmations, LastGood: state,

@@ -20,6 +20,9 @@ import (
 // stuckAfter is how long one pass may take before mlb counts as dead.
 const stuckAfter = 3 * time.Minute
 
+// slowAfter is how long one pass may take before the routes cannot be relied on.
+const slowAfter = 30 * time.Second
+
 // GetConfig returns what HAProxy was started with, without passwords (D51).
 func (v view) GetConfig() []byte { return haproxy.MaskPasswords([]byte(v.loop.Status().Loaded.Text())) }
 
@@ -78,6 +81,9 @@ func (v view) Ready() error {
 	var errs []error
 	if !v.loop.Status().Running {
 		errs = append(errs, errors.New("haproxy does not run"))
+	}
+	if busy := v.controller.Busy(); busy > slowAfter {
+		errs = append(errs, fmt.Errorf("a pass has been running for %s", busy.Round(time.Second)))
 	}
 	for _, s := range v.sources.each {
 		if err := v.behind(s.watcher.Status()); err != nil {

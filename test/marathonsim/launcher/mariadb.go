@@ -42,7 +42,7 @@ func (l Local) startMariaDB(t Task, env map[string]string) (Process, error) {
 	if os.Getuid() == 0 {
 		common = append(common, "--user=root") // the server refuses to run as root unless told so
 	}
-	environ := os.Environ()
+	environ := append(os.Environ(), "TMPDIR="+dir) // a server that is killed leaves temporary tables behind
 	return run(dir, []command{
 		{path: install, dir: dir, env: environ, args: append(slices.Clip(common),
 			"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")},
