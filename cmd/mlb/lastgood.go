@@ -17,33 +17,35 @@ import (
 // lost with less is in Marathon's next answer.
 const keepInterval = 10 * time.Second
 
-// lastGood returns what an earlier process knew of the cluster. A file that cannot be read
-// costs its content and nothing else.
-func (s *source) lastGood(cfg Config) discovery.LastGood {
+// lastGood returns what an earlier process knew of the cluster, and whether it derived
+// services on the same terms. A file that cannot be read costs its content and nothing else.
+func (s *source) lastGood(cfg Config) (state discovery.LastGood, same bool) {
 	if cfg.Mode == ModeOnce {
-		return discovery.LastGood{}
+		return discovery.LastGood{}, false
 	}
 	state, err := lastgood.Read(lastgood.Path(cfg.StateDir, s.cluster.Name))
 	switch {
 	case err != nil:
 		s.log.Warn("last good state not read", zap.Error(err))
-		return discovery.LastGood{}
+		return discovery.LastGood{}, false
 	case state.Read.IsZero():
-		return discovery.LastGood{}
+		return discovery.LastGood{}, false
+	case state.Terms != s.terms:
+		s.log.Info("last good state is of other options, and counts only until the first answer", zap.Time("read", state.Read))
+		return state, false
 	}
 	s.log.Info("last good state", zap.Time("read", state.Read), zap.Int("services", len(state.Services)))
-	return state
+	return state, true
 }
 
 // begin makes the watcher, which calls pass, and what keeps its state, with what an earlier
 // process knew.
 func (s *source) begin(cfg Config, mode marathon.Mode, c *control.Controller, pass marathon.Pass) {
-	state := s.lastGood(cfg)
-	if !state.Read.IsZero() { // until the cluster answers, also what other options made of it
+	state, same := s.lastGood(cfg)
+	if !state.Read.IsZero() { // HAProxy may have these routes, and other clusters may answer first
 		c.Remember(discovery.Snapshot{Services: state.Services, Source: state.Source}.Of(s.cluster.Name))
 	}
-	if !state.Read.IsZero() && state.Terms != s.terms {
-		s.log.Info("last good state is of other options, no answer is compared with it")
+	if !same {
 		state = discovery.LastGood{}
 	}
 	s.deriver.Remember(state.Services)
