@@ -34,11 +34,15 @@ var nextURL = regexp.MustCompile(`,(https?://)`)
 // completeClusters reads the named clusters. Without --marathon there is no other then.
 func (l *loader) completeClusters() {
 	d := &l.draft
+	option := "--marathon-cluster"
+	if origin := l.origin["marathon-cluster"]; origin != originFlag && origin != "" {
+		option = origin
+	}
 	var shown []string
 	for word := range strings.FieldsSeq(strings.Join(d.named, " ")) {
 		name, urls, given := strings.Cut(word, "=")
 		wrong := func(format string, args ...any) {
-			l.wrong.add(exitUsage, "--marathon-cluster: "+fmt.Sprintf(format, args...))
+			l.wrong.add(exitUsage, option+": "+fmt.Sprintf(format, args...))
 		}
 		switch {
 		case !given || strings.ContainsAny(name, ":@"): // a URL, perhaps with a password
@@ -53,9 +57,9 @@ func (l *loader) completeClusters() {
 		}
 		c := Cluster{Name: name}
 		for url := range strings.SplitSeq(nextURL.ReplaceAllString(urls, "\n$1"), "\n") {
-			base, ok := l.master("--marathon-cluster "+name, url)
+			base, ok := l.master(option+" "+name, url)
 			if ok && strings.Contains(base, ",") {
-				wrong("%s: %q holds a comma; every URL begins with http:// or https://", name, base)
+				l.wrong.add(exitUsage, fmt.Sprintf("%s %s: %q holds a comma; every URL begins with http:// or https://", option, name, base))
 			}
 			if ok && !slices.Contains(c.Marathon, base) {
 				c.Marathon = append(c.Marathon, base)

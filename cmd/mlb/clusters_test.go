@@ -66,7 +66,7 @@ func TestAWrongClusterEndsTheStart(t *testing.T) {
 		"joe:se=cret@e":                     `--marathon-cluster: "e" is not NAME=URL,URL`,
 		strings.Repeat("a", 33) + "=http:/": `--marathon-cluster: "` + strings.Repeat("a", 33) + `" is not the name of a cluster: up to 32 lower-case letters, digits and dashes, no dash in front`,
 		"e=":                                `--marathon-cluster e: "" is not http://HOST or https://HOST, with a port or without`,
-		"e=http://a,b:8080":                 `--marathon-cluster: e: "http://a,b:8080" holds a comma; every URL begins with http:// or https://`,
+		"e=http://a,b:8080":                 `--marathon-cluster e: "http://a,b:8080" holds a comma; every URL begins with http:// or https://`,
 		"e=http://joe:secret,x@":            `--marathon-cluster e: "http://" is not http://HOST or https://HOST, with a port or without`,
 		"e=http://x e=http://y":             `--marathon-cluster: e is given twice`,
 		"e=http://a:b@x,http://a:c@y":       `--marathon-cluster e: the URLs hold different credentials`,

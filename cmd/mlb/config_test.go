@@ -184,6 +184,7 @@ func TestLoadMistakes(t *testing.T) {
 		{"a wrong number is named", []string{"mlb", "--group", "g", "--max-removal=101"}, nil, 2, true, []string{`--max-removal: must be at most 100, got "101"`}},
 		{"at least one confirmation", []string{"mlb", "--group", "g", "--removal-confirmations=0"}, nil, 2, true, []string{`--removal-confirmations: must be at least 1, got "0"`}},
 		{"a password that stands in a wrong place is not shown", []string{"mlb", "--group", "g", "--marathon-server-name=http://u:p@h"}, nil, 2, true, []string{`without a port, got "http://h"`}},
+		{"the variable of clusters is named", []string{"mlb", "--group", "g"}, []string{"MLB_MARATHON_CLUSTER=east"}, 2, false, []string{`MLB_MARATHON_CLUSTER: "east" is not NAME=URL,URL`}},
 		{"a wrong variable is named", []string{"mlb", "--group", "g"}, []string{"MLB_STOP_TIMEOUT=soon"}, 2, false, []string{"MLB_STOP_TIMEOUT: neither"}},
 		{
 			"all mistakes at once",
