@@ -33,15 +33,16 @@ func (s *Storm) Exact(ctx context.Context, b Balancer) error {
 	for name, check := range map[string]func(context.Context, Balancer) error{
 		"haproxy": s.servers, "the file": s.file, "virtual hosts": s.hosts,
 	} {
-		if err := eventually(ctx, func() error { return check(ctx, b) }); err != nil {
+		if err := Eventually(ctx, func() error { return check(ctx, b) }); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil
 }
 
-// eventually waits until check returns nil.
-func eventually(ctx context.Context, check func() error) error {
+// Eventually waits until check returns nil. It gives up with the context, and then says
+// what was wrong last.
+func Eventually(ctx context.Context, check func() error) error {
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {

@@ -51,7 +51,7 @@ func (l *life) exact(ctx context.Context) (time.Duration, error) {
 		return 0, fmt.Errorf("marathon is not at rest: %w", err)
 	}
 	begin := time.Now()
-	err := eventually(ctx, func() error {
+	err := storm.Eventually(ctx, func() error {
 		for _, check := range []func(context.Context) error{l.servers, l.file, l.hosts} {
 			if err := check(ctx); err != nil {
 				return err

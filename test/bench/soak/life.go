@@ -93,7 +93,7 @@ func live(ctx context.Context, o options, progress io.Writer) (r *result, err er
 // settle deploys the first apps and waits until they are served.
 func (l *life) settle(ctx context.Context) error {
 	// Until there is a leader Marathon refuses.
-	if err := eventually(ctx, func() error { return l.site.deploy(steady, 2) }); err != nil {
+	if err := storm.Eventually(ctx, func() error { return l.site.deploy(steady, 2) }); err != nil {
 		return err
 	}
 	for i := range l.site.apps {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mlb/test/balancer"
+	"mlb/test/storm"
 )
 
 const configFile = "haproxy.cfg"
@@ -100,7 +101,7 @@ func (p *program) stop(ctx context.Context) error {
 	processes := (&balancer.Balancer{Dir: p.dir}).Processes
 	ctx, cancel := context.WithTimeout(ctx, p.o.patience)
 	defer cancel()
-	err := eventually(ctx, func() error {
+	err := storm.Eventually(ctx, func() error {
 		if left := processes(); len(left) > 0 {
 			return fmt.Errorf("processes left: %v", left)
 		}
@@ -149,22 +150,4 @@ func (p *program) request(ctx context.Context, address, host, path string) (answ
 // visit asks a virtual host.
 func (p *program) visit(ctx context.Context, host, path string) (answer, error) {
 	return p.request(ctx, p.host+":8080", host, path)
-}
-
-// eventually waits until check returns nil. It gives up with the context, and then says
-// what was wrong last.
-func eventually(ctx context.Context, check func() error) error {
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		err := check()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return errors.Join(ctx.Err(), err)
-		}
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mlb/test/marathonsim"
+	"mlb/test/storm"
 )
 
 // trouble is something that goes wrong, and is put right later.
@@ -182,7 +183,7 @@ func (l *life) killHAProxy(ctx context.Context, place int) error {
 	ctx, cancel := context.WithTimeout(ctx, l.o.patience)
 	defer cancel()
 	pid := 0
-	if err := eventually(ctx, func() error { // a master that loads its configuration answers later
+	if err := storm.Eventually(ctx, func() error { // a master that loads its configuration answers later
 		all, err := l.target.Master.Processes(ctx)
 		if err != nil {
 			return err
@@ -201,10 +202,10 @@ func (l *life) killHAProxy(ctx context.Context, place int) error {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		return err
 	}
-	if err := eventually(ctx, func() error { return gone(pid) }); err != nil {
+	if err := storm.Eventually(ctx, func() error { return gone(pid) }); err != nil {
 		return err
 	}
-	err := eventually(ctx, func() error {
+	err := storm.Eventually(ctx, func() error {
 		a, err := l.program.visit(ctx, l.site.host(steady), "/")
 		if err == nil && a.task == "" {
 			err = fmt.Errorf("status %d of no task", a.status)
