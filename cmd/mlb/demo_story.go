@@ -119,9 +119,14 @@ func (s *scene) look(ctx context.Context) error {
 	return nil
 }
 
+// firstWords returns as many words of text as fit into a line or two.
 func firstWords(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
-	return text[:min(len(text), 160)]
+	const most = 160
+	if len(text) <= most {
+		return text
+	}
+	return text[:strings.LastIndexByte(text[:most], ' ')+1] + "…"
 }
 
 func (s *scene) scaleUp(ctx context.Context) error {
