@@ -76,7 +76,8 @@ func (s *scene) sayWhere() {
 	s.say("  MariaDB             mariadb --skip-ssl -h %s -P 10000 -u root -pmy-secret-pw", s.internal())
 	s.say("  statistics          http://%s:9090/haproxy?stats and http://%s:9090/haproxy?stats", s.internal(), s.external())
 	s.say("  Marathon            %s/v2/apps", s.master())
-	s.say("  what is wrong, if   curl http://%s:9090/_mlb/problems", s.external())
+	s.say("  is it well          curl http://%s:9090/_mlb/ready", s.external())
+	s.say("  problems, if any    curl http://%s:9090/_mlb/problems", s.external())
 }
 
 func (s *scene) curlVHost() string {
