@@ -17,6 +17,7 @@ func forbidden() []struct{ rule, file, imports, reason string } {
 		{"the model imports nothing of mlb", "discovery/x.go", "mlb/haproxy", "imports nothing of mlb"},
 		{"the model does not know Marathon", "discovery/y.go", "mlb/discovery/marathon", "imports nothing of mlb"},
 		{"Marathon's side does not know HAProxy", "discovery/marathon/x.go", "mlb/haproxy", "knows the model and nothing else"},
+		{"the last good state does not know Marathon", "discovery/lastgood/x.go", "mlb/discovery/marathon", "holds values of the model"},
 		{"haproxy does not know Marathon", "haproxy/x.go", "mlb/discovery/marathon", "not its business"},
 		{"haproxy does not carry out plans", "haproxy/y.go", "mlb/haproxy/apply", "not its business"},
 		{"rendering does not know Marathon", "haproxy/render/x.go", "mlb/discovery/marathon", "function of services and templates"},
