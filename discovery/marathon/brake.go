@@ -54,7 +54,7 @@ type brake struct {
 // served so far, reasons what the IDs of tasks begin with, up to a dot or their end, of
 // which an event said since why they may be gone.
 func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, reasons map[string]struct{}, now time.Time) discovery.Snapshot {
-	lost := lostBy(was, s.Services, apps, reasons, b.percent)
+	lost := lostBy(was, s.Services, apps, reasons, b.percent, b.held)
 	if !lost.implausible(b.percent) {
 		b.let()
 		return s
@@ -129,13 +129,22 @@ func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*per
 //   - an event said that it ends; or
 //   - an event said that its app is being deleted.
 //
-// Reasons are only looked for if it makes a difference.
-func lostBy(was, is []discovery.Service, apps []App, reasons map[string]struct{}, percent int) loss {
-	l := count(was, is, func(string, string) bool { return false })
+// Reasons are only looked for if it makes a difference. While something is held, what has
+// come since makes no loss smaller.
+func lostBy(was, is []discovery.Service, apps []App, reasons map[string]struct{}, percent int, held Held) loss {
+	l := count(was, is, func(string, string) bool { return false }).since(held)
 	if !l.implausible(percent) {
 		return l
 	}
-	return count(was, is, causes(apps, reasons))
+	return count(was, is, causes(apps, reasons)).since(held)
+}
+
+// since measures a loss by what was served when the hold began, if there is one.
+func (l loss) since(held Held) loss {
+	if !held.Since.IsZero() {
+		l.ofEndpoints, l.ofApps = min(l.ofEndpoints, held.OfEndpoints), min(l.ofApps, held.OfApps)
+	}
+	return l
 }
 
 // count counts the endpoints whose task is in no service of its app any more, except for

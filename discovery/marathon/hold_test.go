@@ -90,3 +90,20 @@ func TestTasksThatDoNotRunYetAreNoReasonForOthersToBeGone(t *testing.T) {
 		s.want("when some run", "a.11", "a.12", "b.3", "b.4", "c.5", "c.6")
 	})
 }
+
+// The list of another cluster has as many apps as this one.
+func TestWhatAHeldAnswerAddsMakesItsLossNoSmaller(t *testing.T) {
+	t.Parallel()
+	inBrake(t, marathon.WatcherConfig{}, everything(), func(s *brakeScene) {
+		other := []string{"x.11", "x.12", "y.13", "y.14", "z.15", "z.16"}
+		s.set(wanting("/x", 2, 11, 12), wanting("/y", 2, 13, 14), wanting("/z", 2, 15, 16))
+		s.watcher.Refresh("signal")
+		for range 5 {
+			let(5 * time.Second)
+			s.want("while held", append(all(), other...)...)
+			s.watcher.Refresh("signal")
+		}
+		let(15 * time.Second)
+		s.want("after the confirmations", other...)
+	})
+}
