@@ -67,7 +67,9 @@ func (c *Client) pod(ctx context.Context, id string, known uint64) (Answer, erro
 	var pod podDocument
 	path := "/v2/pods/" + strings.TrimLeft(id, "/") + "::status"
 	answer, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) (err error) {
-		pod, err = decodePod(body)
+		if pod, err = decodePod(body); err == nil && pod.fault == "" && pod.status.ID != id {
+			err = fmt.Errorf("it is about %s", excerpt(pod.status.ID)) // as with an app (asked)
+		}
 		return err
 	}})
 	if err != nil {

@@ -205,6 +205,10 @@ func TestPodsAreReadSingly(t *testing.T) {
 	if n := m.count("/v2/pods/pods/overlay::status"); n != 2 {
 		t.Errorf("%d questions for the pod, want 2", n)
 	}
+	answer = answers(http.StatusOK, "", strings.ReplaceAll(single, `"`+id+`"`, `"/pods/other"`))
+	if got, otherErr := c.App(t.Context(), id, 0); otherErr == nil {
+		t.Errorf("another pod is read as %+v", got)
+	}
 	ask := func(old, changed string) int {
 		t.Helper()
 		text := strings.ReplaceAll(single, old, changed)
