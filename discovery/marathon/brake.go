@@ -285,8 +285,8 @@ func withLost(is, was []discovery.Service, lost map[string]struct{}) []discovery
 }
 
 func addrPort(e discovery.Endpoint) netip.AddrPort {
-	return netip.AddrPortFrom(e.Address, uint16(e.Port))
-} //nolint:gosec // ports were checked
+	return netip.AddrPortFrom(e.Address, uint16(e.Port)) //nolint:gosec // ports were checked
+}
 
 // theSame reports whether an answer that lacks the tasks of a says what one did that lacked
 // those of b. A few more make no difference: in a cluster in which an app crashes all the
