@@ -28,7 +28,6 @@ func forbidden() []struct{ rule, file, imports, reason string } {
 		{"the loop does not render", "haproxy/apply/x.go", "mlb/haproxy/render", "neither renders nor asks Marathon"},
 		{"the loop does not know Marathon", "haproxy/apply/y.go", "mlb/discovery/marathon", "neither renders nor asks Marathon"},
 		{"templates import nothing of mlb", "templates/x.go", "mlb/haproxy/render", "templates are text"},
-		{"what is kept does not know who said it", "discovery/lastgood/x.go", "mlb/discovery/marathon", "not the file's business"},
 		{"the pass does not know Marathon", "control/x.go", "mlb/discovery/marathon", "only cmd/mlb knows"},
 		{"the pass does not serve HTTP", "control/y.go", "mlb/admin", "only cmd/mlb knows"},
 		{"the interface decides nothing", "admin/x.go", "mlb/haproxy/apply", "decides nothing"},
