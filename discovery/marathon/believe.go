@@ -47,6 +47,7 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 	switch {
 	case !is.Since.IsZero():
 		w.fresh = union(w.fresh, late)
+		w.deriver.Remember(s.Services) // an answer that is not believed makes nothing forgotten
 	default:
 		w.reasons, w.fresh = w.fresh, late
 	}

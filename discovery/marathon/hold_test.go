@@ -107,3 +107,30 @@ func TestWhatAHeldAnswerAddsMakesItsLossNoSmaller(t *testing.T) {
 		s.want("after the confirmations", other...)
 	})
 }
+
+func TestAnAnswerThatIsHeldDoesNotMakeReadinessForgotten(t *testing.T) {
+	t.Parallel()
+	opts := everything()
+	opts.Readiness = true
+	inBrake(t, marathon.WatcherConfig{}, opts, func(s *brakeScene) {
+		checked := func(deployed bool) []marathon.App {
+			apps := three()
+			for i := range apps {
+				apps[i].ReadinessChecks, apps[i].Version = 1, "v"
+				if deployed {
+					apps[i].Deployments++
+				}
+				for k := range apps[i].Tasks {
+					apps[i].Tasks[k].Version = "v"
+				}
+			}
+			return apps
+		}
+		for _, answer := range [][]marathon.App{checked(false), checked(true), nil, checked(true)} {
+			s.set(answer...)
+			s.watcher.Refresh("signal")
+			let(time.Second)
+			s.want("whatever was said", all()...)
+		}
+	})
+}

@@ -124,6 +124,7 @@ type deriver interface {
 	Covers(apps []string) bool
 	Update(ctx context.Context, apps []App) ([]discovery.Service, []discovery.Problem, bool)
 	Waiting() []string
+	Remember(served []discovery.Service)
 }
 
 // Status is what there is to say about a Watcher at one moment.

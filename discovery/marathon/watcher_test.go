@@ -104,6 +104,8 @@ func (p *puppet) App(ctx context.Context, id string, known uint64) (marathon.Ans
 
 func (p *puppet) Waiting() []string { return nil }
 
+func (p *puppet) Remember([]discovery.Service) {}
+
 func (p *puppet) AppsElsewhere(ctx context.Context, _ string) (marathon.Answer, error) {
 	return p.Apps(ctx)
 }
