@@ -215,13 +215,13 @@ func TestCompressedAnswersAreCountedAsTheyCame(t *testing.T) {
 func TestASlowMasterIsHeardInTheEnd(t *testing.T) {
 	t.Parallel()
 	late := func(conn *net.TCPConn, req *http.Request) {
-		wait := time.NewTimer(1200 * time.Millisecond)
+		wait := time.NewTimer(3200 * time.Millisecond)
 		defer wait.Stop()
 		<-wait.C
 		list("/late")(conn, req)
 	}
 	m := newMaster(t, late)
-	c := newClient(t, marathon.ClientConfig{ConnectTimeout: 200 * time.Millisecond, HeaderTimeout: 800 * time.Millisecond, Proxy: direct}, m.url)
+	c := newClient(t, marathon.ClientConfig{ConnectTimeout: 2 * time.Second, HeaderTimeout: 800 * time.Millisecond, Proxy: direct}, m.url)
 	if _, err := c.Apps(t.Context()); err == nil {
 		t.Fatal("the first deadline was not kept")
 	}

@@ -27,7 +27,7 @@ import (
 
 // many is how many apps the cluster has that ten instances follow: make bench-instances
 // asks for 1,000.
-var many = flag.Int("apps", 200, "apps of the cluster that ten instances follow")
+var many = flag.Int("apps", 60, "apps of the cluster that ten instances follow")
 
 // counter stands before a master and counts requests.
 type counter struct {
