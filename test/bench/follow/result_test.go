@@ -153,7 +153,7 @@ func TestFewApps(t *testing.T) {
 	t.Parallel()
 	var out, said strings.Builder
 	err := run(t.Context(), []string{
-		"-sizes", "8", "-changes", "8", "-starts", "2", "-cpu", "1h", "-memory", "1e9", "-start", "1e9", "-haproxy", haproxytest.Binary(t),
+		"-sizes", "8", "-changes", "8", "-starts", "2", "-read", "2", "-cpu", "1h", "-memory", "1e9", "-start", "1e9", "-haproxy", haproxytest.Binary(t),
 	}, strings.NewReader(""), &out, &said)
 	if err != nil {
 		t.Fatalf("%v\n%s%s", err, out.String(), said.String())
