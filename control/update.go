@@ -58,7 +58,7 @@ func (c *Controller) Ended(ctx context.Context, tasks map[string]string) {
 	for _, app := range apps {
 		found := false
 		var services []discovery.Service
-		for _, service := range servicesOf(given.Services, app) {
+		for _, service := range discovery.ServicesOf(given.Services, app) {
 			left := slices.DeleteFunc(slices.Clone(service.Endpoints), func(e discovery.Endpoint) bool { return tasks[e.Task] == app })
 			if len(left) < len(service.Endpoints) && slices.ContainsFunc(left, ready) {
 				found = true
@@ -87,7 +87,7 @@ const triggerEnded = "task ended"
 func (c *Controller) changed(s discovery.Snapshot) (changed []haproxy.Proxy, ok bool) {
 	given := c.given.said[s.Cluster]
 	for _, app := range s.Apps {
-		was, is := servicesOf(given.Services, app), servicesOf(s.Services, app)
+		was, is := discovery.ServicesOf(given.Services, app), discovery.ServicesOf(s.Services, app)
 		_, aside := c.quarantine[app]
 		if aside || !slices.EqualFunc(was, is, discovery.Service.SameButEndpoints) ||
 			!slices.Equal(problemsOf(given.Problems, app), problemsOf(s.Problems, app)) {
@@ -113,7 +113,7 @@ func (c *Controller) changed(s discovery.Snapshot) (changed []haproxy.Proxy, ok 
 // take notes what the source says now.
 func (c *Controller) take(s discovery.Snapshot, changed []haproxy.Proxy) {
 	for _, app := range s.Apps {
-		copy(servicesOf(c.given.said[s.Cluster].Services, app), servicesOf(s.Services, app))
+		copy(discovery.ServicesOf(c.given.said[s.Cluster].Services, app), discovery.ServicesOf(s.Services, app))
 	}
 	for _, p := range changed {
 		at, _ := slices.BinarySearchFunc(c.last.proxies, p, func(a, b haproxy.Proxy) int {
@@ -145,16 +145,6 @@ func (c *Controller) completed(s discovery.Snapshot) discovery.Snapshot {
 	all := discovery.NewSnapshot(services, problems)
 	all.Cluster, all.Source, all.Trace = s.Cluster, s.Source, s.Trace
 	return all
-}
-
-// servicesOf returns the run of services of an app.
-func servicesOf(services []discovery.Service, app string) []discovery.Service {
-	first, _ := slices.BinarySearchFunc(services, app, func(s discovery.Service, app string) int { return cmp.Compare(s.App, app) })
-	last := first
-	for last < len(services) && services[last].App == app {
-		last++
-	}
-	return services[first:last]
 }
 
 // problemsOf returns the run of problems of an app.
