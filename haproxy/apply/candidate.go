@@ -32,7 +32,7 @@ func (l *Loop) writeCandidate(d haproxy.Config) (path string, remove func(), err
 	}
 	text := d.Text()
 	for _, f := range d.Files {
-		if now := readText(l.beside(f.Name)); now != nil && *now == f.Text {
+		if holds(l.beside(f.Name), plain(f.Text)) {
 			continue
 		}
 		candidate := l.beside(f.Name) + candidateSuffix

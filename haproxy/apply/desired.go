@@ -34,10 +34,11 @@ func (l *Loop) checkNames(d haproxy.Config) error {
 // beside returns where a file of a configuration stands.
 func (l *Loop) beside(name string) string { return filepath.Join(filepath.Dir(l.cfg.File), name) }
 
-// replaced is what a file was before it was written; nil: it was not there.
+// replaced is what a file was before it was written.
 type replaced struct {
 	path string
-	text *string
+	// before is its text; nil: it was not there.
+	before io.WriterTo
 }
 
 // writeFiles writes what differs from what is there: first the files that the text
@@ -62,13 +63,14 @@ func (l *Loop) store(d haproxy.Config) (previous []replaced, err error) {
 	return l.write(previous, l.cfg.File, d)
 }
 
-// write replaces one file if its text is another, and notes what it was.
+// write replaces one file if its text is another, and keeps what it was.
 func (l *Loop) write(previous []replaced, path string, text io.WriterTo) ([]replaced, error) {
-	was := replaced{path, readText(path)}
-	if was.text != nil && same(*was.text, text) {
+	if holds(path, text) {
 		return previous, nil
 	}
+	was := replaced{path, l.setAside(path)}
 	if err := l.replace(path, text, fileMode); err != nil {
+		l.release(was)
 		return previous, err
 	}
 	return append(previous, was), nil
@@ -78,44 +80,17 @@ func (l *Loop) write(previous []replaced, path string, text io.WriterTo) ([]repl
 func (l *Loop) restore(previous []replaced) {
 	for _, p := range slices.Backward(previous) {
 		var err error
-		if p.text == nil {
+		if p.before == nil {
 			l.before("remove " + p.path)
 			err = os.Remove(p.path)
 		} else {
-			err = l.replace(p.path, plain(*p.text), fileMode)
+			err = l.replace(p.path, p.before, fileMode)
 		}
 		if err != nil {
 			l.log.Error("previous file not restored", zap.Error(err))
 		}
+		l.release(p)
 	}
-}
-
-// readText returns what a file holds, or nil if it cannot be read. A text of many MB is
-// in memory once.
-func readText(path string) *string {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	defer f.Close() //nolint:errcheck // it is only read
-	var b strings.Builder
-	if info, err := f.Stat(); err == nil {
-		b.Grow(int(info.Size()))
-	}
-	if _, err := io.Copy(&b, struct{ io.Reader }{f}); err != nil { // or it makes a buffer of its own
-		return nil
-	}
-	text := b.String()
-	return &text
-}
-
-// holds reports whether a file holds a text.
-func holds(path, text string) bool {
-	if info, err := os.Stat(path); err != nil || info.Size() != int64(len(text)) {
-		return false
-	}
-	is := readText(path)
-	return is != nil && *is == text
 }
 
 // readFiles reads what is on disk, whoever wrote it. Which files the configuration
@@ -130,8 +105,8 @@ func (l *Loop) readFiles() (haproxy.Config, error) {
 	var files []haproxy.File
 	for _, f := range slices.Concat(l.loaded.Files, l.desired.Files) {
 		known := slices.ContainsFunc(files, func(o haproxy.File) bool { return o.Name == f.Name })
-		if now := readText(l.beside(f.Name)); now != nil && !known {
-			files = append(files, haproxy.File{Name: f.Name, Text: *now})
+		if now, err := os.ReadFile(l.beside(f.Name)); err == nil && !known {
+			files = append(files, haproxy.File{Name: f.Name, Text: string(now)})
 		}
 	}
 	return haproxy.Parse(string(text)).WithFiles(files), nil

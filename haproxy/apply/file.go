@@ -71,20 +71,52 @@ func (p plain) WriteTo(w io.Writer) (int64, error) {
 // errDiffers ends a comparison.
 var errDiffers = errors.New("another text")
 
-// same reports whether a text is the one that would be written.
-func same(is string, text io.WriterTo) bool {
-	rest := comparison(is)
-	_, err := text.WriteTo(&rest)
-	return err == nil && rest == ""
+// holds reports whether a file is there and holds the text that would be written. It
+// has neither as a whole in memory: a configuration may be many MB.
+func holds(path string, text io.WriterTo) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // it is only read
+	c := comparison{is: f, chunk: make([]byte, 8<<10)}
+	if _, err = text.WriteTo(&c); err != nil {
+		return false
+	}
+	n, err := f.Read(c.chunk)
+	return n == 0 && errors.Is(err, io.EOF)
 }
 
-// comparison is what of a text is to be written yet.
-type comparison string
+// comparison takes the text that would be written, and compares it with the one that is.
+type comparison struct {
+	is    io.Reader
+	chunk []byte
+}
 
-func (c *comparison) Write(p []byte) (int, error) {
-	if len(p) > len(*c) || string((*c)[:len(p)]) != string(p) {
-		return 0, errDiffers
+func (c *comparison) Write(p []byte) (int, error)       { return compare(c, p) }
+func (c *comparison) WriteString(s string) (int, error) { return compare(c, s) }
+
+func compare[T string | []byte](c *comparison, text T) (int, error) {
+	for done := 0; done < len(text); {
+		part := text[done:min(len(text), done+len(c.chunk))]
+		is := c.chunk[:len(part)]
+		if _, err := io.ReadFull(c.is, is); err != nil || string(is) != string(part) {
+			return done, errDiffers
+		}
+		done += len(part)
 	}
-	*c = (*c)[len(p):]
-	return len(p), nil
+	return len(text), nil
+}
+
+// content is the text of a file at a path, read when it is written elsewhere.
+type content string
+
+// WriteTo writes the text.
+func (c content) WriteTo(w io.Writer) (int64, error) {
+	f, err := os.Open(string(c))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close() //nolint:errcheck // it is only read
+	return io.Copy(w, f)
 }
