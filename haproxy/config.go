@@ -244,27 +244,31 @@ func defaultServer(inherited []Keyword, lines []string) []Keyword {
 // with a line break at its end.
 func (c Config) Text() string {
 	var b strings.Builder
-	size := 0
-	for _, s := range c.Sections {
-		size += s.bytes()
-	}
-	b.Grow(size)
+	b.Grow(c.Size())
 	for _, s := range c.Sections {
 		s.write(&b)
 	}
 	return b.String()
 }
 
+// Size is the number of bytes of Text.
+func (c Config) Size() int {
+	size := 0
+	for _, s := range c.Sections {
+		size += s.bytes()
+	}
+	return size
+}
+
 // WriteTo writes what Text returns, without having it in memory. The error is the
 // writer's.
 func (c Config) WriteTo(w io.Writer) (int64, error) {
-	b := bufio.NewWriterSize(w, 1<<16)
-	n := 0
+	size := c.Size()
+	b := bufio.NewWriterSize(w, min(size, 1<<16))
 	for _, s := range c.Sections {
 		s.write(b)
-		n += s.bytes()
 	}
-	return int64(n), b.Flush() // which keeps the first error
+	return int64(size), b.Flush() // which keeps the first error
 }
 
 // lineWriter takes lines in; an error is found out about later.

@@ -141,6 +141,8 @@ func (p formatPiece) layOut(field string) string {
 		field = string([]rune(field)[:p.precision])
 	}
 	switch {
+	case p.width == 0:
+		return field
 	case p.left:
 		return fmt.Sprintf("%-*s", p.width, field)
 	case p.zero:

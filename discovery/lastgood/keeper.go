@@ -11,7 +11,7 @@ import (
 
 // rest is how many times as long as a write took the next one waits at least, so that
 // writing costs little of a processor however large the state is.
-const rest = 50
+const rest = 400
 
 // Keeper writes the state of one source whenever it has changed. Make it with
 // NewKeeper.
@@ -31,8 +31,8 @@ func NewKeeper(path, terms string, interval time.Duration, state func() (discove
 	return &Keeper{path: path, terms: terms, interval: interval, state: state, log: log}
 }
 
-// Run removes what a killed process has left, then writes until ctx is done, and what has changed since the last time then. It must
-// not be called twice.
+// Run removes what a killed process has left, then writes until ctx is done, and what has
+// changed since the last time then. It must not be called twice.
 func (k *Keeper) Run(ctx context.Context) {
 	cleanUp(k.path)
 	pause := k.interval

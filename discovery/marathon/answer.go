@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -18,21 +19,26 @@ func mediaType(resp *http.Response) string {
 	return kind
 }
 
-// decompressed returns the content of a body, limited to a number of bytes.
-func decompressed(resp *http.Response, wire io.Reader, limit int64) (io.Reader, error) {
+// decompress calls read with the content of a body, limited to a number of bytes. The pool
+// holds *gzip.Reader that are not in use.
+func decompress(resp *http.Response, wire io.Reader, limit int64, pool *sync.Pool, read func(body io.Reader) error) error {
 	content := wire
 	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip", "x-gzip":
-		unpacked, err := gzip.NewReader(wire)
-		if err != nil {
-			return nil, fmt.Errorf("decompress answer: %w", err)
+		unpacker, _ := pool.Get().(*gzip.Reader)
+		if unpacker == nil {
+			unpacker = &gzip.Reader{}
 		}
-		content = unpacked
+		defer pool.Put(unpacker)
+		if err := unpacker.Reset(wire); err != nil {
+			return fmt.Errorf("decompress answer: %w", err)
+		}
+		content = unpacker
 	default:
-		return nil, fmt.Errorf("decompress answer: unknown encoding %q", encoding)
+		return fmt.Errorf("decompress answer: unknown encoding %q", encoding)
 	}
-	return http.MaxBytesReader(nil, io.NopCloser(content), limit), nil
+	return read(http.MaxBytesReader(nil, io.NopCloser(content), limit))
 }
 
 // meteredReader counts bytes and puts a timer off with each read that brought some.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -99,6 +100,10 @@ type Client struct {
 	// pods are the IDs in the last list of pods; nil until there is one.
 	pods     atomic.Pointer[map[string]bool]
 	versions podVersions
+
+	// texts are *bytes.Buffer, unpackers *gzip.Reader that are not in use: a change makes
+	// as little garbage as can be, for collecting it costs more than all else about it.
+	texts, unpackers sync.Pool
 }
 
 // NewClient returns a client for the masters. The error is about the file of
@@ -177,22 +182,38 @@ func (c *Client) App(ctx context.Context, id string, known uint64) (Answer, erro
 	var digest uint64
 	path := "/v2/apps/" + strings.TrimLeft(id, "/")
 	answer, err := c.ask(ctx, question{path: path, missing: ErrNotFound, read: func(body io.Reader) error {
-		text, err := io.ReadAll(body)
-		if err != nil {
-			return err
-		}
-		if digest = maphash.Bytes(c.seed, text); digest == known {
-			return nil
-		}
-		app, err := DecodeApp(bytes.NewReader(text))
-		apps = []App{app}
-		return cmp.Or(err, asked(id, app))
+		return c.read(body, func(text []byte) error {
+			if digest = maphash.Bytes(c.seed, text); digest == known {
+				return nil
+			}
+			app, err := DecodeApp(text)
+			apps = []App{app}
+			return cmp.Or(err, asked(id, app))
+		})
 	}})
 	if err != nil {
 		return Answer{}, fmt.Errorf("get app %s: %w", id, err)
 	}
 	answer.Apps, answer.Digest = apps, digest
 	return answer, nil
+}
+
+// read calls take with all of a body, whose memory is used again afterwards.
+func (c *Client) read(body io.Reader, take func(text []byte) error) error {
+	text, _ := c.texts.Get().(*bytes.Buffer)
+	if text == nil {
+		text = &bytes.Buffer{}
+	}
+	defer func() {
+		if text.Cap() <= keepSize {
+			text.Reset()
+			c.texts.Put(text)
+		}
+	}()
+	if _, err := text.ReadFrom(body); err != nil {
+		return err
+	}
+	return take(text.Bytes())
 }
 
 // asked returns an error for an app that is not what was asked for: another one, or one
@@ -293,10 +314,7 @@ func (c *Client) get(ctx context.Context, m master, q question) (int64, error) {
 		return 0, err
 	}
 	wire := &meteredReader{r: resp.Body, idle: idle, limit: c.cfg.IdleTimeout}
-	body, err := decompressed(resp, wire, c.cfg.MaxBody)
-	if err == nil {
-		err = q.read(body)
-	}
+	err = decompress(resp, wire, c.cfg.MaxBody, &c.unpackers, q.read)
 	if err != nil {
 		return wire.bytes, cmp.Or[error](context.Cause(ctx), &bodyError{err})
 	}

@@ -189,6 +189,10 @@ const maxRestarts = 16
 // event whose members have unexpected types counts as readable if it has a type, and
 // then names no app.
 func decodeEvents(data []byte) (events []event, unreadable int) {
+	var only event
+	if json.Unmarshal(data, &only) == nil && only.Type != "" {
+		return []event{only}, 0
+	}
 	for unreadable <= maxRestarts {
 		data = bytes.TrimLeft(data, " \t\r\n")
 		if len(data) == 0 {

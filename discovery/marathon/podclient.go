@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -101,10 +102,10 @@ func isUnknownRoute(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusInternalServerError {
 		return resp.StatusCode == http.StatusNotFound
 	}
-	body, err := decompressed(resp, resp.Body, 1<<12)
-	if err != nil {
-		return false
-	}
-	text, err := io.ReadAll(body)
+	var text []byte
+	err := decompress(resp, resp.Body, 1<<12, new(sync.Pool), func(body io.Reader) (err error) {
+		text, err = io.ReadAll(body)
+		return err
+	})
 	return err == nil && bytes.Contains(text, []byte("URI not found"))
 }

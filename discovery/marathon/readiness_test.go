@@ -24,9 +24,9 @@ func warming(t *testing.T, deployments string, tasks map[string]string, results 
 			list = append(list, fmt.Sprintf(`{"id":%q,"host":"10.0.0.1","ports":[%s],"state":"TASK_RUNNING","version":%q}`, id, "100"+id[2:], version))
 		}
 	}
-	app, err := marathon.DecodeApp(strings.NewReader(fmt.Sprintf(`{"app":{"id":"/a","version":"2","ports":[10000],"labels":{"HAPROXY_GROUP":"external"},
+	app, err := marathon.DecodeApp(fmt.Appendf(nil, `{"app":{"id":"/a","version":"2","ports":[10000],"labels":{"HAPROXY_GROUP":"external"},
 		"deployments":%s,"readinessChecks":[{"name":"warm"}],"readinessCheckResults":%s,"tasks":[%s]}}`,
-		deployments, results, strings.Join(list, ","))))
+		deployments, results, strings.Join(list, ",")))
 	if err != nil {
 		t.Fatal(err)
 	}

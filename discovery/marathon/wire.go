@@ -317,9 +317,16 @@ func DecodeApps(r io.Reader) ([]App, error) {
 	return apps, nil
 }
 
-// DecodeApp reads the body of GET /v2/apps/{id}, on the terms of DecodeApps.
-func DecodeApp(r io.Reader) (App, error) {
-	d := json.NewDecoder(r)
+// DecodeApp reads the body of GET /v2/apps/{id}, on the terms of DecodeApps. The text is
+// not kept.
+func DecodeApp(text []byte) (App, error) {
+	var plain struct {
+		App App `json:"app"`
+	}
+	if err := json.Unmarshal(text, &plain); err == nil && plain.App.ID != "" {
+		return plain.App, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(text)) // what is wrong with it, and can it be lived with?
 	var app App
 	found := false
 	err := members(d, "app", func() error {

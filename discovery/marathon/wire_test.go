@@ -185,22 +185,21 @@ func TestDecodeEmptyList(t *testing.T) {
 func TestDecodeApp(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{"testdata/apps/v1.3-single-app.json", "testdata/apps/v1.9-single-app.json"} {
-		f, err := os.Open(file)
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		app, err := marathon.DecodeApp(f)
-		_ = f.Close()
+		app, err := marathon.DecodeApp(text)
 		if err != nil || app.ID == "" || app.Fault != "" || len(app.Tasks) == 0 {
 			t.Errorf("%s: app %+v, error %v", file, app, err)
 		}
 	}
 	for _, body := range []string{``, `{}`, `{"app":null}`, `{"apps":[]}`, `{"app":{"id":"/a"}`, `{"message":"App '/a' does not exist"}`} {
-		if app, err := marathon.DecodeApp(strings.NewReader(body)); err == nil {
+		if app, err := marathon.DecodeApp([]byte(body)); err == nil {
 			t.Errorf("DecodeApp(%q) = %+v, want an error", body, app)
 		}
 	}
-	if app, err := marathon.DecodeApp(strings.NewReader(`{"app":{"id":7}}`)); err != nil || app.Fault == "" {
+	if app, err := marathon.DecodeApp([]byte(`{"app":{"id":7}}`)); err != nil || app.Fault == "" {
 		t.Errorf("app with a number as ID: %+v, %v; want a fault", app, err)
 	}
 }

@@ -3,7 +3,6 @@ package apply
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,7 +26,7 @@ type archive struct {
 }
 
 // add keeps a text as the newest version of name.
-func (a archive) add(name string, text io.WriterTo) error {
+func (a archive) add(name string, text text) error {
 	if err := os.MkdirAll(a.dir, 0o700); err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
@@ -82,7 +81,7 @@ func (l *Loop) archiveDir() string { return filepath.Join(l.cfg.StateDir, "archi
 // setAside keeps a file that is about to be replaced, under a hidden name in the archive
 // that a next mlb removes. That takes a link and neither memory nor a copy; where there
 // can be none, as between two file systems, its text is kept. Nil: there is no file.
-func (l *Loop) setAside(path string) io.WriterTo {
+func (l *Loop) setAside(path string) text {
 	if !exists(path) {
 		return nil
 	}
@@ -132,7 +131,7 @@ func (l *Loop) keepRefused(text string) {
 }
 
 // archiveAs archives a text. That it cannot be archived stops nothing.
-func (l *Loop) archiveAs(a archive, name string, text io.WriterTo) {
+func (l *Loop) archiveAs(a archive, name string, text text) {
 	l.before("write " + a.path(name, 1))
 	if err := a.add(name, text); err != nil {
 		l.log.Warn("earlier version not archived", zap.Error(err))

@@ -3,7 +3,6 @@ package apply
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -38,7 +37,7 @@ func (l *Loop) beside(name string) string { return filepath.Join(filepath.Dir(l.
 type replaced struct {
 	path string
 	// before is its text; nil: it was not there.
-	before io.WriterTo
+	before text
 }
 
 // writeFiles writes what differs from what is there: first the files that the text
@@ -64,7 +63,7 @@ func (l *Loop) store(d haproxy.Config) (previous []replaced, err error) {
 }
 
 // write replaces one file if its text is another, and keeps what it was.
-func (l *Loop) write(previous []replaced, path string, text io.WriterTo) ([]replaced, error) {
+func (l *Loop) write(previous []replaced, path string, text text) ([]replaced, error) {
 	if holds(path, text) {
 		return previous, nil
 	}

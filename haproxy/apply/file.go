@@ -18,7 +18,7 @@ const fileMode fs.FileMode = 0o640
 var ErrNotRegular = errors.New("not a regular file")
 
 // replace is the function of this name, as a step.
-func (l *Loop) replace(path string, text io.WriterTo, mode fs.FileMode) error {
+func (l *Loop) replace(path string, text text, mode fs.FileMode) error {
 	l.before("write " + path)
 	return replace(path, text, mode)
 }
@@ -26,7 +26,7 @@ func (l *Loop) replace(path string, text io.WriterTo, mode fs.FileMode) error {
 // replace writes a file so that it is complete or as before, also after a power
 // failure: temporary file in the same folder, sync, rename, sync of the folder.
 // The mode of an old file is kept.
-func replace(path string, text io.WriterTo, mode fs.FileMode) error {
+func replace(path string, text text, mode fs.FileMode) error {
 	switch info, err := os.Lstat(path); {
 	case err == nil && !info.Mode().IsRegular():
 		return fmt.Errorf("write %s: %w", path, ErrNotRegular)
@@ -47,7 +47,7 @@ func replace(path string, text io.WriterTo, mode fs.FileMode) error {
 }
 
 // writeAtomically writes a file whose temporary one is in dir.
-func writeAtomically(dir, path string, text io.WriterTo, mode fs.FileMode) error {
+func writeAtomically(dir, path string, text text, mode fs.FileMode) error {
 	f, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.WithStaticPermissions(mode))
 	if err != nil {
 		return err
@@ -59,6 +59,13 @@ func writeAtomically(dir, path string, text io.WriterTo, mode fs.FileMode) error
 	return f.CloseAtomicallyReplace()
 }
 
+// text is what a file is to hold.
+type text interface {
+	io.WriterTo
+	// Size is how many bytes it has.
+	Size() int
+}
+
 // plain is a text to be written, as often as that is asked for.
 type plain string
 
@@ -68,18 +75,25 @@ func (p plain) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
+// Size is the length of the text.
+func (p plain) Size() int { return len(p) }
+
 // errDiffers ends a comparison.
 var errDiffers = errors.New("another text")
 
 // holds reports whether a file is there and holds the text that would be written. It
 // has neither as a whole in memory: a configuration may be many MB.
-func holds(path string, text io.WriterTo) bool {
+func holds(path string, text text) bool {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() != int64(text.Size()) {
+		return false
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false
 	}
 	defer f.Close() //nolint:errcheck // it is only read
-	c := comparison{is: f, chunk: make([]byte, 8<<10)}
+	c := comparison{is: f, chunk: make([]byte, min(text.Size()+1, 8<<10))}
 	if _, err = text.WriteTo(&c); err != nil {
 		return false
 	}
@@ -119,4 +133,13 @@ func (c content) WriteTo(w io.Writer) (int64, error) {
 	}
 	defer f.Close() //nolint:errcheck // it is only read
 	return io.Copy(w, f)
+}
+
+// Size is the length of the file, 0 if it cannot be read.
+func (c content) Size() int {
+	info, err := os.Stat(string(c))
+	if err != nil {
+		return 0
+	}
+	return int(info.Size())
 }

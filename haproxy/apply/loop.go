@@ -100,7 +100,7 @@ const (
 // Timers of the loop.
 const (
 	flushInterval = time.Second      // between two writes of the files
-	flushShare    = 20               // or as many times as long as they took
+	flushShare    = 50               // or as many times as long as they took
 	minRetry      = time.Second      // after a failed reload or start
 	maxRetry      = 30 * time.Second // at most
 	minRestart    = 100 * time.Millisecond

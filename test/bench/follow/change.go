@@ -17,14 +17,10 @@ const round = 4
 type window struct {
 	// changes is how many endpoints came and went.
 	changes int
-	// cpu is the processor time of mlb.
-	cpu time.Duration
 	// asked is what Marathon was asked, document the size of the app's document on the
 	// same wire.
 	asked    stage.Counts
 	document int64
-	// written says that the configuration was written meanwhile.
-	written bool
 }
 
 // filing is what writing the files cost.
@@ -124,7 +120,6 @@ func (a *arena) window(ctx context.Context, app, changes int, r *result, do func
 		return err
 	}
 	w := window{changes: changes}
-	before, cpu := a.Written(), stage.CPUTime(a.Program.PID())
 	if err = do(); err != nil {
 		return err
 	}
@@ -137,7 +132,6 @@ func (a *arena) window(ctx context.Context, app, changes int, r *result, do func
 		return ctx.Err()
 	}
 	a.Settle(ctx)
-	w.cpu, w.written = stage.CPUTime(a.Program.PID())-cpu, a.Written() != before
 	after, err := a.Counts(ctx, a.client)
 	if err != nil {
 		return err

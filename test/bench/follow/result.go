@@ -19,22 +19,12 @@ func (r result) changes() (n int) {
 	return n
 }
 
-// perChange is the processor time of a change in the windows during which the
-// configuration was not written, or in all when there are no others.
+// perChange is the processor time of a change without writing the configuration.
 func (r result) perChange() time.Duration {
-	windows := slices.DeleteFunc(slices.Clone(r.windows), func(w window) bool { return w.written })
-	if len(windows) == 0 {
-		windows = r.windows
-	}
-	cpu, changes := time.Duration(0), 0
-	for _, w := range windows {
-		cpu += w.cpu
-		changes += w.changes
-	}
-	return cpu / time.Duration(max(1, changes))
+	return (r.total - r.written.cpu) / time.Duration(max(1, r.changes()))
 }
 
-// withAll is the processor time of a change with the files and all else that went on.
+// withAll is the processor time of a change with the configuration.
 func (r result) withAll() time.Duration { return r.total / time.Duration(max(1, r.changes())) }
 
 // asked is how many questions about one app a change led to, read how many times the
