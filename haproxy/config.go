@@ -12,8 +12,8 @@ import (
 // Config is a configuration text cut into its sections. Values are never changed, and
 // share sections: After and With return new ones. The zero value is the empty text.
 type Config struct {
-	// Sections are in file order. What they point to must not be changed.
-	Sections []*Section
+	// Sections are in file order.
+	Sections Sections
 	// Files are the files beside the text that it reads, by name. Parse gives
 	// none; see WithFiles.
 	Files []File
@@ -245,7 +245,7 @@ func defaultServer(inherited []Keyword, lines []string) []Keyword {
 func (c Config) Text() string {
 	var b strings.Builder
 	b.Grow(c.Size())
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		s.write(&b)
 	}
 	return b.String()
@@ -254,7 +254,7 @@ func (c Config) Text() string {
 // Size is the number of bytes of Text.
 func (c Config) Size() int {
 	size := 0
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		size += s.bytes()
 	}
 	return size
@@ -265,7 +265,7 @@ func (c Config) Size() int {
 func (c Config) WriteTo(w io.Writer) (int64, error) {
 	size := c.Size()
 	b := bufio.NewWriterSize(w, min(size, 1<<16))
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		s.write(b)
 	}
 	return int64(size), b.Flush() // which keeps the first error
@@ -314,11 +314,12 @@ func (s *Section) write(b lineWriter) {
 
 // Section returns the section of a kind and name.
 func (c Config) Section(kind, name string) (*Section, bool) {
-	i := slices.IndexFunc(c.Sections, func(s *Section) bool { return s.Kind == kind && s.Name == name })
-	if i < 0 {
-		return nil, false
+	for _, s := range c.Sections.All() {
+		if s.Kind == kind && s.Name == name {
+			return s, true
+		}
 	}
-	return c.Sections[i], true
+	return nil, false
 }
 
 // Backend returns the section of a name that holds servers, a backend or listen one.
@@ -327,20 +328,19 @@ func (c Config) Backend(name string) (*Section, bool) {
 	if !ok {
 		return nil, false
 	}
-	return c.Sections[at], true
+	return c.Sections.At(at), true
 }
 
 // Empty reports whether there is no section.
-func (c Config) Empty() bool { return len(c.Sections) == 0 }
+func (c Config) Empty() bool { return c.Sections.Len() == 0 }
 
 // Equal reports whether two configurations are the same texts.
 func (c Config) Equal(o Config) bool {
-	return slices.Equal(c.Files, o.Files) &&
-		(slices.Equal(c.Sections, o.Sections) || slices.EqualFunc(c.Sections, o.Sections, (*Section).sameText))
+	return slices.Equal(c.Files, o.Files) && c.Sections.equal(o.Sections, (*Section).sameText)
 }
 
 func (s *Section) sameText(o *Section) bool {
-	return s == o || slices.Equal(s.Lead, o.Lead) && slices.Equal(s.Lines, o.Lines) &&
+	return slices.Equal(s.Lead, o.Lead) && slices.Equal(s.Lines, o.Lines) &&
 		slices.EqualFunc(s.Servers, o.Servers, func(a, b Server) bool {
 			return a.Line == b.Line && a.position(len(s.Lines)) == b.position(len(s.Lines))
 		})
@@ -349,7 +349,7 @@ func (s *Section) sameText(o *Section) bool {
 // Binds returns the address arguments of all bind lines, in file order.
 func (c Config) Binds() []string {
 	var out []string
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		if s.Kind != "frontend" && s.Kind != "listen" {
 			continue
 		}
@@ -364,7 +364,7 @@ func (c Config) Binds() []string {
 
 // SectionAt returns the section that holds the given line of the text, counted from 1.
 func (c Config) SectionAt(line int) (*Section, bool) {
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		if line >= 1 && line <= s.size() {
 			return s, true
 		}

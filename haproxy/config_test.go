@@ -31,7 +31,7 @@ func TestParseCutsSections(t *testing.T) {
 	t.Parallel()
 	c := parse(t, sample(t))
 	var got []string
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		got = append(got, s.Key())
 	}
 	want := []string{
@@ -89,8 +89,8 @@ func TestSkeletonIsWhatCounts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, b := parse(t, tt.a), parse(t, tt.b)
-			if got := cmp.Equal(a.Sections[0].Skeleton, b.Sections[0].Skeleton); got != tt.same {
-				t.Errorf("skeletons %q and %q", a.Sections[0].Skeleton, b.Sections[0].Skeleton)
+			if got := cmp.Equal(a.Sections.At(0).Skeleton, b.Sections.At(0).Skeleton); got != tt.same {
+				t.Errorf("skeletons %q and %q", a.Sections.At(0).Skeleton, b.Sections.At(0).Skeleton)
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func TestEffectiveServer(t *testing.T) {
 			t.Parallel()
 			c := parse(t, tt.text)
 			var got []string
-			for _, k := range c.Sections[len(c.Sections)-1].Servers[0].Keywords {
+			for _, k := range c.Sections.At(c.Sections.Len() - 1).Servers[0].Keywords {
 				text := k.String()
 				if k.Unknown {
 					text += "?"
@@ -139,8 +139,8 @@ func TestEffectiveServer(t *testing.T) {
 func TestALineWithAnOpenQuoteIsNoServerAndNeedsAReload(t *testing.T) {
 	t.Parallel()
 	broken := parse(t, backend(srvA, "server b 10.0.0.2:80 weight '2"))
-	if len(broken.Sections[0].Servers) != 1 {
-		t.Errorf("servers %v", broken.Sections[0].Servers)
+	if len(broken.Sections.At(0).Servers) != 1 {
+		t.Errorf("servers %v", broken.Sections.At(0).Servers)
 	}
 	plan := haproxy.Diff(parse(t, backend(srvA)), broken, version(3, 0))
 	if len(plan.Steps) > 0 || len(plan.Reasons) != 1 || plan.Reasons[0].Code != haproxy.ReasonSectionChanged {
@@ -169,7 +169,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c := haproxy.Parse(text)
 		again := haproxy.Parse(c.Text())
-		if diff := cmp.Diff(c.Sections, again.Sections, cmpopts.IgnoreUnexported(haproxy.Section{})); diff != "" {
+		if diff := cmp.Diff(sections(c), sections(again), cmpopts.IgnoreUnexported(haproxy.Section{})); diff != "" {
 			t.Errorf("configuration (-first +second):\n%s", diff)
 		}
 		if want := strings.TrimSuffix(text, "\n") + "\n"; text != "" && c.Text() != want {

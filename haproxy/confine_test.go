@@ -423,8 +423,8 @@ func FuzzConfine(f *testing.F) {
 		}
 		before := "backend before\n"
 		config := haproxy.Parse(before + text + "\nbackend after\n")
-		keys := make([]string, 0, len(config.Sections))
-		for _, s := range config.Sections {
+		keys := make([]string, 0, config.Sections.Len())
+		for _, s := range config.Sections.All() {
 			keys = append(keys, s.Key())
 			for _, line := range s.Skeleton {
 				words, err := haproxy.Words(line)

@@ -44,16 +44,16 @@ func (d *differ) step(kind StepKind, backend string, s Server) {
 }
 
 func (d *differ) sections(running, desired Config) {
-	if slices.EqualFunc(running.Sections, desired.Sections, (*Section).sameName) {
-		for i, s := range desired.Sections {
-			d.section(running.Sections[i], s)
+	if running.Sections.equal(desired.Sections, (*Section).sameName) {
+		for i := range running.Sections.differing(desired.Sections) {
+			d.section(running.Sections.At(i), desired.Sections.At(i))
 		}
 		return
 	}
 	before, after := index(running), index(desired)
 	place := make(map[sectionKey]int, len(before)) // among the sections that stay
 	seen := map[sectionKey]int{}
-	for _, s := range running.Sections {
+	for _, s := range running.Sections.All() {
 		key := nextKey(seen, s)
 		if _, ok := after[key]; !ok {
 			d.reason(ReasonSectionRemoved, s.Key(), "section is no longer wanted")
@@ -64,7 +64,7 @@ func (d *differ) sections(running, desired Config) {
 	at := 0
 	ordered := true
 	clear(seen)
-	for _, s := range desired.Sections {
+	for _, s := range desired.Sections.All() {
 		key := nextKey(seen, s)
 		old, ok := before[key]
 		if !ok {
@@ -133,9 +133,9 @@ func nextKey(seen map[sectionKey]int, s *Section) sectionKey {
 }
 
 func index(c Config) map[sectionKey]*Section {
-	seen := make(map[sectionKey]int, len(c.Sections))
-	out := make(map[sectionKey]*Section, len(c.Sections))
-	for _, s := range c.Sections {
+	seen := make(map[sectionKey]int, c.Sections.Len())
+	out := make(map[sectionKey]*Section, c.Sections.Len())
+	for _, s := range c.Sections.All() {
 		out[nextKey(seen, s)] = s
 	}
 	return out

@@ -95,33 +95,28 @@ func (c Config) With(old, replacement *Fragment) (Config, bool) {
 	}
 	was := old.resolved[0]
 	at, ok := c.place(was.Name)
-	if !ok || c.Sections[at] != was || !was.holdsServers() || was.Kind != replacement.kind || was.Name != replacement.name {
+	if !ok || c.Sections.At(at) != was || !was.holdsServers() || was.Kind != replacement.kind || was.Name != replacement.name {
 		return c, false
 	}
-	out := c
-	out.Sections = slices.Clone(c.Sections)
-	out.replace(at, replacement.resolve(old.before)[0])
-	return out, true
+	return c.with(at, replacement.resolve(old.before)[0]), true
 }
 
 // WithServersOf returns the configuration with the servers that another one has in
 // sections of the same name.
 func (c Config) WithServersOf(o Config) Config {
-	out := c
-	out.Sections = slices.Clone(c.Sections)
-	for i, s := range c.Sections {
+	for i, s := range c.Sections.All() {
 		if !s.holdsServers() {
 			continue
 		}
 		switch to, ok := o.Backend(s.Name); {
 		case !ok || to == s || !s.sameName(to):
 		case slices.Equal(s.Skeleton, to.Skeleton) && slices.Equal(s.Defaults, to.Defaults):
-			out.replace(i, to)
+			c = c.with(i, to)
 		default:
-			out.replace(i, s.withServers(to.Servers))
+			c = c.with(i, s.withServers(to.Servers))
 		}
 	}
-	return out
+	return c
 }
 
 // withServers returns the section with other servers, each as its line means where it
@@ -146,15 +141,20 @@ type sectionIndex struct {
 	named map[string]string
 }
 
-func newConfig(sections []*Section) Config {
-	x := &sectionIndex{places: make(map[string]int, len(sections)/2), named: map[string]string{}}
-	for i, s := range sections {
+func newConfig(all []*Section) Config {
+	sections := newSections(all)
+	return Config{Sections: sections, index: newIndex(sections)}
+}
+
+func newIndex(sections Sections) *sectionIndex {
+	x := &sectionIndex{places: make(map[string]int, sections.Len()/2), named: map[string]string{}}
+	for i, s := range sections.All() {
 		if _, twice := x.places[s.Name]; s.holdsServers() && !twice {
 			x.places[s.Name] = i
 		}
 		maps.Copy(x.named, s.named)
 	}
-	return Config{Sections: sections, index: x}
+	return x
 }
 
 // place returns the index of the section of a name that holds servers.
@@ -166,12 +166,13 @@ func (c Config) place(name string) (int, bool) {
 	return i, ok
 }
 
-// replace puts another section of the same kind and name in the place of one. The
-// slice of sections must be the configuration's own.
-func (c *Config) replace(at int, s *Section) {
-	was := c.Sections[at]
-	c.Sections[at] = s
+// with returns the configuration with another section of the same kind and name in the
+// place of one.
+func (c Config) with(at int, s *Section) Config {
+	was := c.Sections.At(at)
+	c.Sections = c.Sections.with(at, s)
 	if len(was.named)+len(s.named) > 0 {
-		c.index = newConfig(c.Sections).index
+		c.index = newIndex(c.Sections)
 	}
+	return c
 }

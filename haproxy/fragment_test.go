@@ -46,7 +46,7 @@ func TestAssembledTextIsReadAsTheWholeOne(t *testing.T) {
 		if !slices.Equal(texts, []string{""}) && !onlyComments(texts) {
 			sameMeaning(t, want, got)
 		}
-		if again := haproxy.Assemble(fs); !slices.Equal(got.Sections, again.Sections) && !slices.ContainsFunc(texts, continues) {
+		if again := haproxy.Assemble(fs); !slices.Equal(sections(got), sections(again)) && !slices.ContainsFunc(texts, continues) {
 			t.Errorf("the second time other sections")
 		}
 	})
@@ -67,7 +67,7 @@ func continues(text string) bool {
 }
 
 func sameMeaning(t *rapid.T, want, got haproxy.Config) {
-	if diff := cmp.Diff(want.Sections, got.Sections, cmpopts.IgnoreUnexported(haproxy.Section{}),
+	if diff := cmp.Diff(sections(want), sections(got), cmpopts.IgnoreUnexported(haproxy.Section{}),
 		cmpopts.IgnoreFields(haproxy.Section{}, "Lead", "Lines"), cmpopts.IgnoreFields(haproxy.Server{}, "Position")); diff != "" {
 		t.Fatalf("sections (-whole +assembled):\n%s", diff)
 	}
@@ -78,9 +78,18 @@ func sameMeaning(t *rapid.T, want, got haproxy.Config) {
 	}
 }
 
+// sections returns the sections of a configuration.
+func sections(c haproxy.Config) []*haproxy.Section {
+	var out []*haproxy.Section
+	for _, s := range c.Sections.All() {
+		out = append(out, s)
+	}
+	return out
+}
+
 // sound reports whether HAProxy could take the servers of a text.
 func sound(c haproxy.Config) bool {
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		names := map[string]bool{}
 		for _, srv := range s.Servers {
 			if names[srv.Name] {
@@ -104,7 +113,7 @@ func TestWithReplacesOneSectionOnly(t *testing.T) {
 	if diff := cmp.Diff(want, next.Text()); diff != "" {
 		t.Errorf("text (-want +got):\n%s", diff)
 	}
-	if next.Sections[0] != config.Sections[0] || next.Sections[2] != config.Sections[2] {
+	if next.Sections.At(0) != config.Sections.At(0) || next.Sections.At(2) != config.Sections.At(2) {
 		t.Error("other sections are not the same ones")
 	}
 	plan := haproxy.Diff(config, next, version(2, 6))
@@ -124,11 +133,11 @@ func TestTowardTakesTheDesiredSectionWhereNothingIsLeftToDo(t *testing.T) {
 	running, desired := parse(t, backend(srvA)), parse(t, backend(srvB, srvA))
 	v := version(2, 6)
 	steps := haproxy.Diff(running, desired, v).Steps
-	if c := running.Toward(desired, steps, v); c.Sections[0] != desired.Sections[0] {
+	if c := running.Toward(desired, steps, v); c.Sections.At(0) != desired.Sections.At(0) {
 		t.Errorf("not taken:\n%s", c.Text())
 	}
 	more := parse(t, backend(srvB, srvA, srvC))
-	if c := running.Toward(more, steps, v); c.Sections[0] == more.Sections[0] || c.Text() != running.After(steps).Text() {
+	if c := running.Toward(more, steps, v); c.Sections.At(0) == more.Sections.At(0) || c.Text() != running.After(steps).Text() {
 		t.Errorf("a section with another server was taken:\n%s", c.Text())
 	}
 }

@@ -5,7 +5,7 @@ package haproxy
 // without limit.
 func (c Config) HardStop() string {
 	limit := ""
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		if s.Kind != "global" {
 			continue
 		}

@@ -121,7 +121,7 @@ func ParseMap(text string) (entries map[string]string, ok bool) {
 // exactly or by the longest prefix, where the order of entries does not matter.
 func readers(c Config, name string) (reading []*Section, plain bool) {
 	plain = true
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		reads := false
 		for _, line := range s.Skeleton {
 			before, after, found := strings.Cut(line, "/"+name)

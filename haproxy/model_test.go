@@ -39,7 +39,7 @@ func (s modelServer) inRotation() bool { return !s.Maint && s.Weight > 0 }
 // load starts the model on a configuration.
 func load(c haproxy.Config, v haproxy.Version) *model {
 	m := &model{version: v, backends: map[string]modelBackend{}, servers: map[string]modelServer{}}
-	for _, sec := range c.Sections {
+	for _, sec := range c.Sections.All() {
 		if sec.Kind != "backend" {
 			continue
 		}

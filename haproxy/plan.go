@@ -133,17 +133,17 @@ func (c Config) Toward(desired Config, steps []Step, v Version) Config {
 		byBackend[s.Backend] = append(byBackend[s.Backend], s)
 	}
 	out := c
-	out.Sections = slices.Clone(c.Sections)
 	for backend, mine := range byBackend {
 		at, ok := c.place(backend)
 		if !ok {
 			continue
 		}
-		s := c.Sections[at].after(mine)
-		if to, ok := desired.place(backend); ok && sameToHAProxy(s, desired.Sections[to], v) {
-			s = desired.Sections[to]
+		s := c.Sections.At(at).after(mine)
+		if to, ok := desired.place(backend); ok && sameToHAProxy(s, desired.Sections.At(to), v) {
+			s = desired.Sections.At(to)
 		}
-		out.replace(at, s)
+		out = out.with(at, s)
+		out.Sections = out.Sections.sharing(at, desired.Sections)
 	}
 	return out
 }

@@ -193,8 +193,8 @@ func TestOrderOfServersDoesNotMatter(t *testing.T) {
 		running, desired := haproxy.Parse(before), haproxy.Parse(wanted)
 		want := planText(haproxy.Diff(running, desired, v))
 		for _, c := range []haproxy.Config{running, desired} {
-			for i := range c.Sections {
-				slices.Reverse(c.Sections[i].Servers)
+			for _, s := range c.Sections.All() {
+				slices.Reverse(s.Servers)
 			}
 		}
 		if diff := cmp.Diff(want, planText(haproxy.Diff(running, desired, v))); diff != "" {
@@ -242,7 +242,7 @@ func FuzzDiff(f *testing.F) {
 	f.Fuzz(func(t *testing.T, before, wanted string, minor uint8) {
 		running, desired := haproxy.Parse(before), haproxy.Parse(wanted)
 		names := map[string]bool{}
-		for _, s := range running.Sections {
+		for _, s := range running.Sections.All() {
 			if s.Kind == "backend" || s.Kind == "listen" {
 				if names[s.Name] || !haproxy.ValidName(s.Name) {
 					return // HAProxy does not run such a text

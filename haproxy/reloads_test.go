@@ -219,7 +219,7 @@ func optionTable(t *testing.T) string {
 	for _, found := range regexp.MustCompile(`"([a-z][a-z0-9-]*)"`).FindAllSubmatch(body, -1) {
 		name := string(found[1])
 		line := srvB + " " + name + " 1"
-		if parse(t, backend(line)).Sections[0].Servers[0].Keywords[0].Unknown {
+		if parse(t, backend(line)).Sections.At(0).Servers[0].Keywords[0].Unknown {
 			line = srvB + " " + name // it takes no value
 		}
 		reloads := reloadCase{running: backend(srvA), desired: backend(srvA, line)}.reloads(t)

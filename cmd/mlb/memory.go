@@ -11,7 +11,7 @@ import (
 // change makes little garbage, writing the files a lot. With Go's own 100 % twice the
 // known would be resident; with much less a small cluster would be collected all the time.
 const (
-	garbagePercent = 33
+	garbagePercent = 50
 	garbageFloor   = 16 << 20
 )
 

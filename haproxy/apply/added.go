@@ -92,7 +92,7 @@ func (l *Loop) readAdded() map[string]haproxy.Server {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.log.Warn("note of added servers not read", zap.Error(err))
 		}
-		for _, sec := range haproxy.Parse(string(text)).Sections {
+		for _, sec := range haproxy.Parse(string(text)).Sections.All() {
 			for _, s := range sec.Servers {
 				added[sec.Name+"/"+s.Name] = s
 			}

@@ -52,7 +52,7 @@ type serverKey struct{ backend, server string }
 // checkedServers returns the addresses of the servers in rotation that are checked.
 func checkedServers(c haproxy.Config) map[serverKey]string {
 	out := map[serverKey]string{}
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		if s.Kind != "backend" && s.Kind != "listen" {
 			continue
 		}

@@ -95,7 +95,7 @@ func refusals(messages []process.Message, file string, c haproxy.Config) []Refus
 			continue
 		}
 		for _, name := range m.Proxies {
-			for _, s := range c.Sections {
+			for _, s := range c.Sections.All() {
 				if s.Name == name {
 					out = append(out, Refusal{Section: s.Key(), Message: firstLine(m.Text)})
 				}

@@ -168,7 +168,7 @@ func (l *Loop) reloadProcess(ctx context.Context) (runtime.ReloadResult, error) 
 func count(before, after haproxy.Config) (adds, removes int) {
 	names := func(c haproxy.Config) map[string]bool {
 		out := map[string]bool{}
-		for _, s := range c.Sections {
+		for _, s := range c.Sections.All() {
 			for _, srv := range s.Servers {
 				out[s.Name+"/"+srv.Name] = true
 			}

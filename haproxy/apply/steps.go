@@ -180,7 +180,7 @@ func actualServers(c haproxy.Config, states []runtime.ServerState) (actual hapro
 	has := index(states)
 	ours := map[string]bool{}
 	var steps []haproxy.Step
-	for _, sec := range c.Sections {
+	for _, sec := range c.Sections.All() {
 		if sec.Kind != "backend" && sec.Kind != "listen" {
 			continue
 		}

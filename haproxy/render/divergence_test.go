@@ -17,7 +17,7 @@ import (
 func sectionsOf(t *testing.T, text string) []string {
 	t.Helper()
 	var out []string
-	for _, s := range parse(t, text).Sections {
+	for _, s := range parse(t, text).Sections.All() {
 		out = append(out, s.Key())
 	}
 	return out
@@ -61,7 +61,7 @@ func TestD41OneServerForAName(t *testing.T) {
 	twin.Task = "other"
 	p.Endpoints = append(p.Endpoints, twin)
 	config := parse(t, newRenderer(t).Render([]haproxy.Proxy{p}).Config.Text())
-	last := config.Sections[len(config.Sections)-1]
+	last := config.Sections.At(config.Sections.Len() - 1)
 	if len(last.Servers) != 1 {
 		t.Errorf("servers %+v, want one", last.Servers)
 	}

@@ -229,7 +229,7 @@ const (
 // retriesPromise.
 func (r *Renderer) promised() string {
 	if r.CustomHead() {
-		for _, s := range haproxy.Parse(r.head).Sections {
+		for _, s := range haproxy.Parse(r.head).Sections.All() {
 			if s.Kind == "defaults" && slices.ContainsFunc(s.Skeleton, func(l string) bool { return strings.HasPrefix(l, "retries ") }) {
 				return backendPromise
 			}

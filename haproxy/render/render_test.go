@@ -185,7 +185,7 @@ func FuzzServerTemplate(f *testing.F) {
 		p.Overrides = []discovery.Override{{Template: "BACKEND_SERVER_OPTIONS", Text: template}}
 		c := parse(t, newRenderer(t).Render([]haproxy.Proxy{p, web("/b", 10002)}).Config.Text())
 		var keys []string
-		for _, s := range c.Sections {
+		for _, s := range c.Sections.All() {
 			keys = append(keys, s.Key())
 		}
 		want := []string{

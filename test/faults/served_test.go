@@ -38,7 +38,7 @@ func (w *watched) Apply(ctx context.Context, c haproxy.Config) (apply.Result, er
 // and that the cluster still has.
 func (w *watched) look(c haproxy.Config) {
 	has := map[string][]string{}
-	for _, s := range c.Sections {
+	for _, s := range c.Sections.All() {
 		if s.Kind != "backend" {
 			continue
 		}

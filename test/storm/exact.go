@@ -122,7 +122,7 @@ func (b Balancer) Written(prefix string) (map[string][]string, error) {
 		return nil, err
 	}
 	got := map[string][]string{}
-	for _, section := range haproxy.Parse(string(text)).Sections {
+	for _, section := range haproxy.Parse(string(text)).Sections.All() {
 		if section.Kind != "backend" || !strings.HasPrefix(section.Name, prefix) {
 			continue
 		}
