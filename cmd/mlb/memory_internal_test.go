@@ -10,8 +10,8 @@ func TestGarbageIsASmallShareOfMuchAndNeverHardlyAny(t *testing.T) {
 	}{
 		"nothing":          {0, 100 * garbageFloor},
 		"a small cluster":  {4 << 20, 400},
-		"where both agree": {48 << 20, 33},
-		"a large cluster":  {100 << 20, 33},
+		"where both agree": {32 << 20, 50},
+		"a large cluster":  {100 << 20, 50},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
