@@ -31,13 +31,19 @@ var clusterName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 // nextURL is where another URL of a cluster begins; commas may be in a password, too.
 var nextURL = regexp.MustCompile(`,(https?://)`)
 
+// clusterOption is what mistakes about named clusters call the option: the variable if
+// that gave them.
+func (l *loader) clusterOption() string {
+	if origin := l.origin["marathon-cluster"]; origin != originFlag && origin != "" {
+		return origin
+	}
+	return "--marathon-cluster"
+}
+
 // completeClusters reads the named clusters. Without --marathon there is no other then.
 func (l *loader) completeClusters() {
 	d := &l.draft
-	option := "--marathon-cluster"
-	if origin := l.origin["marathon-cluster"]; origin != originFlag && origin != "" {
-		option = origin
-	}
+	option := l.clusterOption()
 	var shown []string
 	for word := range strings.FieldsSeq(strings.Join(d.named, " ")) {
 		name, urls, given := strings.Cut(word, "=")
@@ -71,5 +77,30 @@ func (l *loader) completeClusters() {
 	d.named = shown // without credentials
 	if _, given := l.origin["marathon"]; len(d.Clusters) > 0 && !given {
 		d.marathon = nil
+	}
+}
+
+// checkClusters finds clusters that share a master: its apps would be served twice, and
+// each of their ports only once.
+func (l *loader) checkClusters() {
+	called := func(c Cluster) string {
+		if c.Name == "" {
+			return "--marathon"
+		}
+		return l.clusterOption() + " " + c.Name
+	}
+	all := l.draft.clusters()
+	for i, one := range all {
+		for _, other := range all[i+1:] {
+			var both []string
+			for _, base := range one.Marathon {
+				if slices.Contains(other.Marathon, base) {
+					both = append(both, base)
+				}
+			}
+			if len(both) > 0 {
+				l.wrong.add(exitUsage, fmt.Sprintf("%s and %s have the same Marathon: %s", called(one), called(other), strings.Join(both, ", ")))
+			}
+		}
 	}
 }

@@ -81,6 +81,57 @@ func TestAWrongClusterEndsTheStart(t *testing.T) {
 	}
 }
 
+func TestOneMarathonIsOneCluster(t *testing.T) {
+	t.Parallel()
+	for rule, tt := range map[string]struct {
+		environ, args []string
+		want          []string
+	}{
+		"under two names": {
+			nil,
+			[]string{"--marathon-cluster", "east=http://m/", "--marathon-cluster", "west=http://joe:a@m"},
+			[]string{"--marathon-cluster east and --marathon-cluster west have the same Marathon: http://m"},
+		},
+		"with and without one": {
+			nil,
+			[]string{"-m", "http://a", "http://m", "--marathon-cluster", "east=http://e,http://m"},
+			[]string{"--marathon and --marathon-cluster east have the same Marathon: http://m"},
+		},
+		"the variable is named": {
+			[]string{"MLB_MARATHON_CLUSTER=east=http://m"},
+			[]string{"-m", "http://m"},
+			[]string{"--marathon and MLB_MARATHON_CLUSTER east have the same Marathon: http://m"},
+		},
+		"two masters are one mistake, two clusters are two": {
+			nil,
+			[]string{"--marathon-cluster", "a=http://m,http://n", "--marathon-cluster", "b=http://n,http://m", "--marathon-cluster", "c=http://n"},
+			[]string{
+				"--marathon-cluster a and --marathon-cluster b have the same Marathon: http://m, http://n",
+				"--marathon-cluster a and --marathon-cluster c have the same Marathon: http://n",
+				"--marathon-cluster b and --marathon-cluster c have the same Marathon: http://n",
+			},
+		},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			t.Parallel()
+			want := make([]Mistake, len(tt.want))
+			for i, text := range tt.want {
+				want[i] = Mistake{Text: text, Status: exitUsage}
+			}
+			err := startError(t, append([]string{"mlb", "once", "--group", "g"}, tt.args...), tt.environ)
+			if diff := cmp.Diff(want, err.Mistakes); diff != "" {
+				t.Errorf("mistakes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// The default of --marathon is no cluster beside those with a name.
+func TestANamedClusterMayHaveTheDefaultAddress(t *testing.T) {
+	t.Parallel()
+	load(t, nil, "--marathon-cluster", "east=http://master.mesos:8080")
+}
+
 // Dashboards know the metrics of one cluster without the label.
 func TestMetricsTellClustersApartWhenOneHasAName(t *testing.T) {
 	t.Parallel()

@@ -97,6 +97,7 @@ func (l *loader) completeMarathon() {
 			d.Marathon = append(d.Marathon, base)
 		}
 	}
+	l.checkClusters()
 	if (d.ClientCert == "") != (d.ClientKey == "") {
 		l.wrong.add(exitUsage, "--marathon-client-cert and --marathon-client-key: both must be given, or neither")
 	}
