@@ -144,11 +144,11 @@ type Config struct {
 	// need not exist. Empty: there is no sandbox.
 	SandboxTemplates string
 
-	// HAProxyConfig is the file to write; its folder also holds the maps.
+	// HAProxyConfig is the file to write, an absolute path; its folder also holds the maps.
 	HAProxyConfig string
 	// StateDir is for what mlb itself keeps over a restart, ServerStateDir for
 	// the file with the states of servers that HAProxy reads, SocketDir for
-	// sockets.
+	// sockets. All but StateDir are absolute, as HAProxyConfig is.
 	StateDir, ServerStateDir, SocketDir string
 	// ArchiveVersions is the number of old copies kept of each file.
 	ArchiveVersions int
@@ -230,9 +230,9 @@ type draft struct {
 // which the program was started, which can choose the form of the rest
 // (contract 1.1: run, marathon_lb.py); environ is as os.Environ returns it.
 //
-// A flag beats the environment, which beats the default. Load is pure: it reads
-// no file; [Config.Credentials] reads the one it may need. All mistakes are
-// reported in one [*StartError].
+// A flag beats the environment, which beats the default. Load reads no file, and of the
+// system only the working directory; [Config.Credentials] reads the file it may need. All
+// mistakes are reported in one [*StartError].
 func Load(args, environ []string) (Config, error) {
 	call, err := readInvocation(args)
 	if err != nil {

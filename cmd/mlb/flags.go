@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +90,12 @@ func textFlag(place *string) pflag.Value {
 // pathFlag takes a file's or folder's name, or another word that must not be empty.
 func pathFlag(place *string) pflag.Value {
 	return flagValue[string]{place, parsePath, showText}
+}
+
+// placeFlag takes a path that HAProxy's configuration names too. It becomes absolute:
+// HAProxy refuses a relative socket, and may run in another working directory.
+func placeFlag(place *string) pflag.Value {
+	return flagValue[string]{place, parsePlace, showText}
 }
 
 // secretFlag takes any word and never shows it.
@@ -189,6 +196,18 @@ func parsePath(word string) (string, error) {
 		return "", errors.New("must not be empty")
 	}
 	return word, nil
+}
+
+// parsePlace reads a path and makes it absolute.
+func parsePlace(word string) (string, error) {
+	place, err := parsePath(word)
+	if err != nil || filepath.IsAbs(place) {
+		return place, err
+	}
+	if place, err = filepath.Abs(place); err != nil {
+		return "", fmt.Errorf("find the working directory: %w", err)
+	}
+	return place, nil
 }
 
 // parseInteger reads a decimal number; blanks around it are allowed.

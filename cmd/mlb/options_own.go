@@ -93,7 +93,7 @@ func ownOptions() []option {
 		{
 			name: "ssl-dir", own: true, arg: "DIR", topic: topicFiles, def: "/etc/ssl",
 			doc:  "Folder for certificates from the environment and for the self-signed one.",
-			bind: func(d *draft) pflag.Value { return pathFlag(&d.sslDir) },
+			bind: func(d *draft) pflag.Value { return placeFlag(&d.sslDir) },
 		},
 		{
 			name: "state-dir", own: true, arg: "DIR", topic: topicFiles, def: "/var/lib/mlb",
@@ -103,12 +103,12 @@ func ownOptions() []option {
 		{
 			name: "server-state-dir", own: true, arg: "DIR", topic: topicFiles, def: "/var/state/haproxy",
 			doc:  "Folder of the file `global`, in which HAProxy finds the states of servers after a reload.",
-			bind: func(d *draft) pflag.Value { return pathFlag(&d.ServerStateDir) },
+			bind: func(d *draft) pflag.Value { return placeFlag(&d.ServerStateDir) },
 		},
 		{
 			name: "socket-dir", own: true, arg: "DIR", topic: topicFiles, def: defaultSocketDir,
 			doc:  "Folder of the sockets of HAProxy and of mlb. Each instance on a machine needs its own.",
-			bind: func(d *draft) pflag.Value { return pathFlag(&d.SocketDir) },
+			bind: func(d *draft) pflag.Value { return placeFlag(&d.SocketDir) },
 		},
 		{
 			name: "runtime-socket", own: true, arg: "SOCKET", topic: topicHAProxy,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -131,5 +132,24 @@ func TestOptionsAreSound(t *testing.T) {
 				t.Errorf("--%s: default %q: %v", o.name, def, err)
 			}
 		}
+	}
+}
+
+// HAProxy takes no relative socket, and somebody else's runs in a directory of its own.
+func TestPlacesInTheConfigurationAreAbsolute(t *testing.T) {
+	t.Parallel()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := load(t, []string{"MLB_SOCKET_DIR=run"}, "--haproxy-config", "haproxy.cfg", "--server-state-dir", "./servers", "--ssl-dir", "../ssl")
+	got := []string{cfg.HAProxyConfig, cfg.HAProxyDir(), cfg.SocketDir, cfg.ServerStateDir, cfg.Certificates.List[0]}
+	want := []string{here + "/haproxy.cfg", here, here + "/run", here + "/servers", filepath.Dir(here) + "/ssl/cert.pem"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("places (-want +got):\n%s", diff)
+	}
+	// What is absolute stays as it was written.
+	if cfg = load(t, nil, "--haproxy-config", "/x//y/"); cfg.HAProxyConfig != "/x//y/" {
+		t.Errorf("configuration %s", cfg.HAProxyConfig)
 	}
 }

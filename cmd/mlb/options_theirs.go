@@ -118,7 +118,7 @@ func haproxyOptions() []option {
 		{
 			name: "haproxy-config", arg: "FILE", topic: topicFiles, def: "/etc/haproxy/haproxy.cfg", container: "/marathon-lb/haproxy.cfg",
 			doc:  "The configuration to write. Its folder holds the maps too.",
-			bind: func(d *draft) pflag.Value { return pathFlag(&d.HAProxyConfig) },
+			bind: func(d *draft) pflag.Value { return placeFlag(&d.HAProxyConfig) },
 		},
 		{
 			name: "archive-versions", arg: "NUMBER", topic: topicFiles, def: "5",
