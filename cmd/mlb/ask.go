@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -90,9 +93,10 @@ func parseWords(flags *pflag.FlagSet, words string, args []string, stdout io.Wri
 func ask(ctx context.Context, dir, method, path string, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	socket := filepath.Join(dir, "mlb.sock")
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "unix", filepath.Join(dir, "mlb.sock"))
+		return d.DialContext(ctx, "unix", socket)
 	}
 	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
 	req, err := http.NewRequestWithContext(ctx, method, "http://mlb"+path, http.NoBody)
@@ -101,7 +105,7 @@ func ask(ctx context.Context, dir, method, path string, stdout io.Writer) error 
 	}
 	resp, err := (&http.Client{Transport: transport}).Do(req)
 	if err != nil {
-		return fmt.Errorf("ask mlb: %w", err)
+		return unanswered(socket, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if _, err := io.Copy(stdout, io.LimitReader(resp.Body, 1<<20)); err != nil {
@@ -111,6 +115,21 @@ func ask(ctx context.Context, dir, method, path string, stdout io.Writer) error 
 		return fmt.Errorf("%s answered %s", path, resp.Status)
 	}
 	return nil
+}
+
+// unanswered says why the mlb at a socket gave no answer.
+func unanswered(socket string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+		return fmt.Errorf("no mlb seems to run here, nobody listens at %s (--socket-dir)", socket)
+	}
+	// What wraps the cause names a URL that nobody typed, and the socket again.
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err
+	}
+	if wrapped, ok := errors.AsType[*net.OpError](err); ok {
+		err = wrapped.Err
+	}
+	return fmt.Errorf("ask mlb at %s: %w", socket, err)
 }
 
 // orElse returns the first text that is not empty.

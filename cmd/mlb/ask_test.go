@@ -2,13 +2,19 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"net"
+	"net/url"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 func TestQuestionsToARunningInstance(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	nobody := "mlb: no mlb seems to run here, nobody listens at " + dir + "/mlb.sock (--socket-dir)\n"
 	for rule, tt := range map[string]struct {
 		args   []string
 		status int
@@ -22,8 +28,9 @@ func TestQuestionsToARunningInstance(t *testing.T) {
 		"the script's help is its":    {[]string{"reload_haproxy.sh", "-h"}, 0, "usage: mlb reload", ""},
 		"a stray word is one":         {[]string{"mlb", "reload", "now"}, 2, "", `unexpected word "now"`},
 		"an unknown flag is one":      {[]string{"mlb", "reload", "--nope"}, 2, "", "unknown flag: --nope"},
-		"nobody there is a failure":   {[]string{"mlb", "reload", "--socket-dir", dir}, 1, "", "ask mlb"},
-		"nobody there is not healthy": {[]string{"mlb", "health", "--socket-dir", dir}, 1, "", "ask mlb"},
+		"nobody there is a failure":   {[]string{"mlb", "reload", "--socket-dir", dir}, 1, "", nobody},
+		"nor has it anything held":    {[]string{"mlb", "release", "--socket-dir", dir}, 1, "", nobody},
+		"nobody there is not healthy": {[]string{"mlb", "health", "--socket-dir", dir}, 1, "", nobody},
 	} {
 		t.Run(rule, func(t *testing.T) {
 			t.Parallel()
@@ -33,5 +40,25 @@ func TestQuestionsToARunningInstance(t *testing.T) {
 				t.Errorf("status %d, output %q, errors %q", status, &stdout, &stderr)
 			}
 		})
+	}
+}
+
+// A socket outlives an mlb that was killed; one that refuses this user, or does not
+// answer, is no sign that mlb is down.
+func TestAQuestionWithoutAnAnswerNamesTheSocketOnce(t *testing.T) {
+	t.Parallel()
+	dial := func(cause error) error {
+		return &url.Error{Op: "Get", URL: "http://mlb/_mlb/live", Err: &net.OpError{
+			Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: "/run/mlb.sock", Net: "unix"}, Err: os.NewSyscallError("connect", cause),
+		}}
+	}
+	for want, err := range map[string]error{
+		"no mlb seems to run here, nobody listens at /run/mlb.sock (--socket-dir)": dial(syscall.ECONNREFUSED),
+		"ask mlb at /run/mlb.sock: connect: permission denied":                     dial(syscall.EACCES),
+		"ask mlb at /run/mlb.sock: context deadline exceeded":                      &url.Error{Op: "Get", URL: "http://mlb/", Err: context.DeadlineExceeded},
+	} {
+		if got := unanswered("/run/mlb.sock", err).Error(); got != want {
+			t.Errorf("error %q, want %q", got, want)
+		}
 	}
 }

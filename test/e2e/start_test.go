@@ -121,7 +121,7 @@ func TestMistakesOfTheCommandLineEndTheStart(t *testing.T) {
 		"HAProxy is not one":    {args: []string{"sse", "--group", "x", "--haproxy-binary", "/bin/true"}, status: 1, says: []string{"2.6"}},
 		"no PORTS":              {args: []string{"sse", "--group", "x"}, env: []string{"PORTS="}, status: 1, says: []string{"PORTS"}},
 		"unknown command":       {args: []string{"serve"}, status: 2, says: []string{"serve"}},
-		"health without an mlb": {args: []string{"health", "--socket-dir", "/nonexistent"}, status: 1, says: []string{"ask mlb"}},
+		"health without an mlb": {args: []string{"health", "--socket-dir", "/nonexistent"}, status: 1, says: []string{"no mlb seems to run here, nobody listens at /nonexistent/mlb.sock"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
