@@ -54,7 +54,7 @@ func askReload(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // askRelease asks a running mlb at its socket to believe the next answer of Marathon that
-// repeats what is held back, and prints the answer. It fails if nothing is.
+// repeats what is held back, and prints the answer. It fails if nothing is held back.
 func askRelease(ctx context.Context, args []string, stdout io.Writer) error {
 	flags, dir := askFlags("mlb release")
 	if done, err := parseWords(flags, "", args, stdout); done {
@@ -89,7 +89,8 @@ func parseWords(flags *pflag.FlagSet, words string, args []string, stdout io.Wri
 }
 
 // ask sends one request to the mlb whose socket is in dir and prints the answer. It
-// fails unless the answer is a good one.
+// fails unless the answer is a good one; of one that is a sentence, the error is all that
+// is said.
 func ask(ctx context.Context, dir, method, path string, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -108,10 +109,18 @@ func ask(ctx context.Context, dir, method, path string, stdout io.Writer) error 
 		return unanswered(socket, err)
 	}
 	defer func() { _ = resp.Body.Close() }()
-	if _, err := io.Copy(stdout, io.LimitReader(resp.Body, 1<<20)); err != nil {
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
 		return fmt.Errorf("read mlb's answer: %w", err)
 	}
-	if resp.StatusCode/100 != 2 {
+	good := resp.StatusCode/100 == 2
+	if !good && resp.Header.Get("Content-Type") == "text/plain" {
+		return errors.New(strings.TrimSpace(string(text)))
+	}
+	if _, err := stdout.Write(text); err != nil {
+		return fmt.Errorf("print mlb's answer: %w", err)
+	}
+	if !good {
 		return fmt.Errorf("%s answered %s", path, resp.Status)
 	}
 	return nil

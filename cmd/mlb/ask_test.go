@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -60,5 +63,42 @@ func TestAQuestionWithoutAnAnswerNamesTheSocketOnce(t *testing.T) {
 		if got := unanswered("/run/mlb.sock", err).Error(); got != want {
 			t.Errorf("error %q, want %q", got, want)
 		}
+	}
+}
+
+func TestARefusalIsSaidOnce(t *testing.T) {
+	t.Parallel()
+	for rule, tt := range map[string]struct {
+		contentType, body string
+		status            int
+		stdout, stderr    string
+	}{
+		"a good answer is the output":         {"text/plain", "It will.\n", http.StatusAccepted, "It will.\n", ""},
+		"a refusal in words is the error":     {"text/plain", "Nothing is held back.\n", http.StatusConflict, "", "mlb: Nothing is held back.\n"},
+		"one for programs is output, and bad": {"application/json", "{}\n", http.StatusServiceUnavailable, "{}\n", "mlb: /_mlb/release answered 503 Service Unavailable\n"},
+	} {
+		t.Run(rule, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			var lc net.ListenConfig
+			socket, err := lc.Listen(t.Context(), "unix", filepath.Join(dir, "mlb.sock"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", tt.contentType)
+				w.WriteHeader(tt.status)
+				_, _ = w.Write([]byte(tt.body))
+			}))
+			_ = server.Listener.Close()
+			server.Listener = socket
+			server.Start()
+			defer server.Close()
+			var stdout, stderr bytes.Buffer
+			status := run(t.Context(), []string{"mlb", "release", "--socket-dir", dir}, nil, &stdout, &stderr)
+			if (status == 0) != (tt.stderr == "") || stdout.String() != tt.stdout || stderr.String() != tt.stderr {
+				t.Errorf("status %d, output %q, errors %q", status, &stdout, &stderr)
+			}
+		})
 	}
 }
