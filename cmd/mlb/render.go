@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 
@@ -53,7 +52,7 @@ func printConfig(ctx context.Context, cfg Config, stdout, stderr io.Writer) erro
 	for _, s := range all.each {
 		answer, failed := s.client.Apps(ctx)
 		if failed != nil {
-			return s.cluster.named(fmt.Errorf("get apps: %w", failed))
+			return s.cluster.named(failed)
 		}
 		apps += len(answer.Apps)
 		found := discovery.NewSnapshot(s.deriver.Derive(ctx, answer.Apps)).Of(s.cluster.Name)
