@@ -233,7 +233,7 @@ func TestReadinessSaysHowOldTheDataIsAndWhatIsHeld(t *testing.T) {
 	v := view{sources: []admin.Source{
 		{
 			Master: "http://m1", Data: ago(time.Minute), List: ago(time.Hour), Event: ago(time.Second), Byte: ago(time.Second), Connected: true,
-			Held: &admin.Held{Since: ago(time.Minute), Endpoints: 3, OfEndpoints: 4, Apps: 1, OfApps: 2, Confirmations: 2},
+			Held: &admin.Held{Since: ago(time.Minute), Endpoints: 3, OfEndpoints: 4, Apps: 1, OfApps: 2, ConfirmationsLeft: 2},
 		},
 		{Cluster: "east", Restored: true, Data: ago(time.Hour), Error: "nobody answers"},
 	}}
@@ -253,7 +253,7 @@ func TestReadinessSaysHowOldTheDataIsAndWhatIsHeld(t *testing.T) {
 		}
 	}
 	is := got.Marathon[0]["held"].(map[string]any) //nolint:forcetypeassert // the test fails
-	if is["endpoints"] != 3.0 || is["of_endpoints"] != 4.0 || is["apps"] != 1.0 || is["of_apps"] != 2.0 || is["confirmations"] != 2.0 {
+	if is["endpoints"] != 3.0 || is["of_endpoints"] != 4.0 || is["apps"] != 1.0 || is["of_apps"] != 2.0 || is["confirmations_left"] != 2.0 {
 		t.Errorf("held %v", is)
 	}
 	if e := got.Marathon[1]; e["cluster"] != "east" || e["restored"] != true || e["error"] != "nobody answers" || e["event_age_seconds"] != nil || e["held"] != nil {

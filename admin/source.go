@@ -18,12 +18,12 @@ type source struct {
 
 // held is the JSON form of a Held.
 type held struct {
-	SinceSeconds  float64 `json:"since_seconds"`
-	Endpoints     int     `json:"endpoints"`
-	OfEndpoints   int     `json:"of_endpoints"`
-	Apps          int     `json:"apps"`
-	OfApps        int     `json:"of_apps"`
-	Confirmations int     `json:"confirmations"`
+	SinceSeconds      float64 `json:"since_seconds"`
+	Endpoints         int     `json:"endpoints"`
+	OfEndpoints       int     `json:"of_endpoints"`
+	Apps              int     `json:"apps"`
+	OfApps            int     `json:"of_apps"`
+	ConfirmationsLeft int     `json:"confirmations_left"`
 }
 
 // sourceList returns what /_mlb/ready shows of the sources.
@@ -43,7 +43,7 @@ func sourceList(found []Source, now time.Time) []source {
 		if h := s.Held; h != nil {
 			entry.Held = &held{
 				SinceSeconds: *age(h.Since), Endpoints: h.Endpoints, OfEndpoints: h.OfEndpoints,
-				Apps: h.Apps, OfApps: h.OfApps, Confirmations: h.Confirmations,
+				Apps: h.Apps, OfApps: h.OfApps, ConfirmationsLeft: h.ConfirmationsLeft,
 			}
 		}
 		list = append(list, entry)

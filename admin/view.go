@@ -55,8 +55,8 @@ type Held struct {
 	Since time.Time
 	// Endpoints of OfEndpoints, and Apps of OfApps, stay because of it.
 	Endpoints, OfEndpoints, Apps, OfApps int
-	// Confirmations is how many answers more have to say the same.
-	Confirmations int
+	// ConfirmationsLeft is how many answers more have to say the same.
+	ConfirmationsLeft int
 }
 
 // View is what the interface shows and whom it asks. Its methods are called from

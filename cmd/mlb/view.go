@@ -110,7 +110,7 @@ func (v view) Sources() []admin.Source {
 		}
 		if h := is.Held; !h.Since.IsZero() {
 			one.Held = &admin.Held{
-				Since: h.Since, Endpoints: h.Endpoints, OfEndpoints: h.OfEndpoints, Apps: h.Apps, OfApps: h.OfApps, Confirmations: h.Confirmations,
+				Since: h.Since, Endpoints: h.Endpoints, OfEndpoints: h.OfEndpoints, Apps: h.Apps, OfApps: h.OfApps, ConfirmationsLeft: h.Confirmations,
 			}
 		}
 		out = append(out, one)
