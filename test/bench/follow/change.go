@@ -8,11 +8,28 @@ import (
 	"mlb/test/bench/stage"
 )
 
-// round is how many changes one round makes: a task comes, a task goes, and one takes
-// another's place.
-const round = 4
+const (
+	// round is how many changes one round of single ones makes: a task comes, a task goes,
+	// and one takes another's place.
+	round = 4
+	// many is how many tasks come, and go again, in one deployment.
+	many = stage.TasksPerApp
+)
 
-// window is one step of a round, from the call that causes it until nothing happens any
+// phase is what a number of rounds gave.
+type phase struct {
+	// windows are the changes.
+	windows []window
+	// total is the processor time of mlb during all of them with what follows, took how
+	// long that was.
+	total, took time.Duration
+	// lists is how often all apps were read meanwhile.
+	lists int
+	// written is what the files cost meanwhile.
+	written filing
+}
+
+// window is one step of a phase, from the call that causes it until nothing happens any
 // more.
 type window struct {
 	// changes is how many endpoints came and went.
@@ -37,63 +54,87 @@ const (
 	writePause = 1500 * time.Millisecond
 )
 
-// changes lets endpoints come and go, one after the other.
-func (a *arena) changes(ctx context.Context, r *result) error {
-	if err := a.warmUp(ctx); err != nil {
+// changes lets endpoints come and go, one after the other, and then many at once.
+func (a *arena) changes(ctx context.Context, r *result) (err error) {
+	if _, err = a.Quiet(ctx, writePause); err != nil {
 		return err
 	}
-	before, err := a.filed(ctx)
-	if err != nil {
+	if err = a.round(ctx, 0, &phase{}); err != nil { // which fills caches
 		return err
 	}
-	asked, err := a.Counts(ctx, a.client)
-	if err != nil {
+	if r.single, err = a.phase(ctx, a.o.changes/round, a.round); err != nil {
 		return err
 	}
-	began, cpu := stage.Now(), stage.CPUTime(a.Program.PID())
-	for n := range a.o.changes / round {
-		if stage.Now()-began > a.o.limit {
-			break
-		}
-		if err = a.round(ctx, n, r); err != nil {
-			return fmt.Errorf("round %d: %w", n, err)
-		}
-	}
-	r.took = stage.Now() - began // the file that follows the last one is left out, as that before the first is in
-	r.total = stage.CPUTime(a.Program.PID()) - cpu
-	after, err := a.filed(ctx)
-	if err != nil {
+	if r.together, err = a.phase(ctx, max(1, a.o.changes/(4*many)), a.deployment); err != nil {
 		return err
 	}
-	r.written = filing{after.writes - before.writes, after.bytes - before.bytes, after.cpu - before.cpu}
-	all, err := a.Counts(ctx, a.client)
-	if err != nil {
-		return err
-	}
-	r.lists = all.Minus(asked).Lists
 	_, err = a.Quiet(ctx, writePause)
 	return err
 }
 
-// warmUp makes the first changes, which fill caches.
-func (a *arena) warmUp(ctx context.Context) error {
-	if _, err := a.Quiet(ctx, writePause); err != nil {
-		return err
+// phase makes rounds of changes.
+func (a *arena) phase(ctx context.Context, rounds int, do func(ctx context.Context, n int, p *phase) error) (p phase, err error) {
+	before, err := a.filed(ctx)
+	if err != nil {
+		return p, err
 	}
-	return a.round(ctx, 0, &result{})
+	asked, err := a.Counts(ctx, a.client)
+	if err != nil {
+		return p, err
+	}
+	began, cpu := stage.Now(), stage.CPUTime(a.Program.PID())
+	for n := range rounds {
+		if stage.Now()-began > a.o.limit {
+			break
+		}
+		if err = do(ctx, n, &p); err != nil {
+			return p, fmt.Errorf("round %d: %w", n, err)
+		}
+	}
+	p.took = stage.Now() - began // the file that follows the last one is left out, as that before the first is in
+	p.total = stage.CPUTime(a.Program.PID()) - cpu
+	after, err := a.filed(ctx)
+	if err != nil {
+		return p, err
+	}
+	p.written = filing{after.writes - before.writes, after.bytes - before.bytes, after.cpu - before.cpu}
+	all, err := a.Counts(ctx, a.client)
+	p.lists = all.Minus(asked).Lists
+	return p, err
 }
 
 // round gives an app a task more, takes it away, and has the only task of another one
 // replaced.
-func (a *arena) round(ctx context.Context, n int, r *result) error {
+func (a *arena) round(ctx context.Context, n int, p *phase) error {
 	large, one := a.Subjects()
 	app := large[n%len(large)]
-	for _, instances := range []int{stage.TasksPerApp + 1, stage.TasksPerApp} {
+	if err := a.there(ctx, app, 1, p); err != nil {
+		return err
+	}
+	app = one[n%len(one)]
+	return a.window(ctx, app, 2, p, func() error {
+		if err := a.Kill(ctx, a.client, app); err != nil {
+			return err
+		}
+		_, err := a.Await(ctx, app, stage.StateRunning)
+		return err
+	})
+}
+
+// deployment gives an app many tasks more, and takes them away.
+func (a *arena) deployment(ctx context.Context, n int, p *phase) error {
+	large, _ := a.Subjects()
+	return a.there(ctx, large[n%len(large)], many, p)
+}
+
+// there gives an app tasks more, and takes them away.
+func (a *arena) there(ctx context.Context, app, tasks int, p *phase) error {
+	for _, instances := range []int{stage.TasksPerApp + tasks, stage.TasksPerApp} {
 		state := stage.StateRunning
 		if instances == stage.TasksPerApp {
 			state = stage.StateKilling
 		}
-		if err := a.window(ctx, app, 1, r, func() error {
+		if err := a.window(ctx, app, tasks, p, func() error {
 			if err := a.Put(ctx, a.client, app, instances); err != nil {
 				return err
 			}
@@ -103,18 +144,11 @@ func (a *arena) round(ctx context.Context, n int, r *result) error {
 			return err
 		}
 	}
-	app = one[n%len(one)]
-	return a.window(ctx, app, 2, r, func() error {
-		if err := a.Kill(ctx, a.client, app); err != nil {
-			return err
-		}
-		_, err := a.Await(ctx, app, stage.StateRunning)
-		return err
-	})
+	return nil
 }
 
 // window measures what do causes.
-func (a *arena) window(ctx context.Context, app, changes int, r *result, do func() error) error {
+func (a *arena) window(ctx context.Context, app, changes int, p *phase, do func() error) error {
 	asked, err := a.Counts(ctx, a.client)
 	if err != nil {
 		return err
@@ -140,7 +174,7 @@ func (a *arena) window(ctx context.Context, app, changes int, r *result, do func
 	if w.document, err = a.document(ctx, app); err != nil {
 		return err
 	}
-	r.windows = append(r.windows, w)
+	p.windows = append(p.windows, w)
 	return nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"time"
 
 	"mlb/haproxy/process"
 	"mlb/test/bench/stage"
@@ -19,15 +18,8 @@ import (
 // result is what one size gave.
 type result struct {
 	stage.Site
-	// windows are the changes.
-	windows []window
-	// total is the processor time of mlb during all of them with what follows, took how
-	// long that was.
-	total, took time.Duration
-	// lists is how often all apps were read meanwhile.
-	lists int
-	// written is what the files cost meanwhile.
-	written filing
+	// single are changes of one task at a time, together those of many at once.
+	single, together phase
 	// body is the size of the list of apps, resident and peak the memory of mlb after
 	// the changes and the most that it had, all in bytes.
 	body, resident, peak int

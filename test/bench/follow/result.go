@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,27 +12,43 @@ import (
 	"time"
 )
 
+// all is both phases as one.
+func (r result) all() phase {
+	s, t := r.single, r.together
+	return phase{
+		windows: slices.Concat(s.windows, t.windows), total: s.total + t.total, took: s.took + t.took, lists: s.lists + t.lists,
+		written: filing{s.written.writes + t.written.writes, s.written.bytes + t.written.bytes, s.written.cpu + t.written.cpu},
+	}
+}
+
+// phases goes through the phases and what they are called.
+func (r result) phases() iter.Seq2[string, phase] {
+	return func(yield func(string, phase) bool) {
+		_ = yield("one", r.single) && yield("many", r.together)
+	}
+}
+
 // changes is how many endpoints came and went.
-func (r result) changes() (n int) {
-	for _, w := range r.windows {
+func (p phase) changes() (n int) {
+	for _, w := range p.windows {
 		n += w.changes
 	}
 	return n
 }
 
 // perChange is the processor time of a change without writing the configuration.
-func (r result) perChange() time.Duration {
-	return (r.total - r.written.cpu) / time.Duration(max(1, r.changes()))
+func (p phase) perChange() time.Duration {
+	return (p.total - p.written.cpu) / time.Duration(max(1, p.changes()))
 }
 
 // withAll is the processor time of a change with the configuration.
-func (r result) withAll() time.Duration { return r.total / time.Duration(max(1, r.changes())) }
+func (p phase) withAll() time.Duration { return p.total / time.Duration(max(1, p.changes())) }
 
 // asked is how many questions about one app a change led to, read how many times the
 // app's document was read for it, document its size.
-func (r result) asked() (requests, read, document float64) {
+func (p phase) asked() (requests, read, document float64) {
 	var bytes, documents, n float64
-	for _, w := range r.windows {
+	for _, w := range p.windows {
 		requests += float64(w.asked.Apps)
 		bytes += float64(w.asked.AppBytes + w.asked.ListBytes)
 		documents += float64(w.document) * float64(w.changes)
@@ -67,15 +84,19 @@ func (r result) resides() float64 { return float64(r.resident) / float64(max(1, 
 // table prints what was measured.
 func table(out io.Writer, results []result) error {
 	var b strings.Builder
-	b.WriteString("apps\ttasks\tchecked\tchanges\trequests\tdocument\ttimes read\tlists\t\n")
+	b.WriteString("apps\ttasks\tchecked\tof a time\tchanges\trequests\tdocument\ttimes read\tlists\tCPU\twith all\t\n")
 	for _, r := range results {
-		requests, read, document := r.asked()
-		fmt.Fprintf(&b, "%d\t%d\t%d\t%d\t%.2f\t%.0f B\t%.2f\t%d\t\n", r.Apps, r.Tasks(), r.Checked, r.changes(), requests, document, read, r.lists)
+		for kind, p := range r.phases() {
+			requests, read, document := p.asked()
+			fmt.Fprintf(&b, "%d\t%d\t%d\t%s\t%d\t%.2f\t%.0f B\t%.2f\t%d\t%s\t%s\t\n", r.Apps, r.Tasks(), r.Checked, kind, p.changes(),
+				requests, document, read, p.lists, milliseconds(p.perChange()), milliseconds(p.withAll()))
+		}
 	}
-	b.WriteString("\napps\tCPU\twith all\twrites/min\twrite\tCPU per MB\t\n")
+	b.WriteString("\napps\twrites/min\twrite\tCPU per MB\t\n")
 	for _, r := range results {
-		fmt.Fprintf(&b, "%d\t%s\t%s\t%.1f\t%s\t%s\t\n", r.Apps, milliseconds(r.perChange()), milliseconds(r.withAll()),
-			r.written.writes/max(1e-9, r.took.Minutes()), megabytes(int(r.written.bytes/max(1, r.written.writes))), milliseconds(r.written.perMB()))
+		p := r.all()
+		fmt.Fprintf(&b, "%d\t%.1f\t%s\t%s\t\n", r.Apps, p.written.writes/max(1e-9, p.took.Minutes()),
+			megabytes(int(p.written.bytes/max(1, p.written.writes))), milliseconds(p.written.perMB()))
 	}
 	b.WriteString("\napps\tlist\tresident\ttimes\tpeak\tcold start\tHAProxy\tlist read\ttimes\t\n")
 	for _, r := range results {
@@ -101,18 +122,20 @@ func verdict(o options, results []result) error {
 	var errs []error
 	say := func(format string, words ...any) { errs = append(errs, fmt.Errorf(format, words...)) }
 	for _, r := range results {
-		if _, read, _ := r.asked(); read > o.read {
-			say("%d apps: an app's document is read %.2f times for a change, want %g", r.Apps, read, o.read)
-		}
-		if r.lists > 0 {
-			say("%d apps: all of them are read %d times, want 0", r.Apps, r.lists)
+		for kind, p := range r.phases() {
+			if _, read, _ := p.asked(); read > o.read {
+				say("%d apps, %s: an app's document is read %.2f times for a change, want %g", r.Apps, kind, read, o.read)
+			}
+			if p.lists > 0 {
+				say("%d apps, %s: all of them are read %d times, want 0", r.Apps, kind, p.lists)
+			}
 		}
 	}
 	least, most := results[0], results[len(results)-1]
-	if got := most.perChange(); got > o.cpu {
+	if got := most.single.perChange(); got > o.cpu {
 		say("%d apps: a change takes %s of a processor, want %s", most.Apps, got, o.cpu)
 	}
-	if from, to := least.perChange(), most.perChange(); float64(to) > o.growth*float64(from) {
+	if from, to := least.single.perChange(), most.single.perChange(); float64(to) > o.growth*float64(from) {
 		say("the processor time of a change grows from %s to %s, want at most %g times", from, to, o.growth)
 	}
 	if got := most.resides(); got > o.memory {

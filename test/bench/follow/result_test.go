@@ -30,12 +30,12 @@ func TestMain(m *testing.M) {
 func TestProcessorTimeOfAChange(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		result
+		phase
 		want time.Duration
 	}{
-		"nothing":                      {result{}, 0},
-		"a replacement is two changes": {result{windows: []window{{changes: 1}, {changes: 2}}, total: 6}, 2},
-		"without writing the files":    {result{windows: []window{{changes: 1}, {changes: 1}}, total: 94, written: filing{cpu: 90}}, 2},
+		"nothing":                      {phase{}, 0},
+		"a replacement is two changes": {phase{windows: []window{{changes: 1}, {changes: 2}}, total: 6}, 2},
+		"without writing the files":    {phase{windows: []window{{changes: 1}, {changes: 1}}, total: 94, written: filing{cpu: 90}}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,7 +63,7 @@ func TestWhatAChangeReads(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			requests, read, document := result{windows: tt.windows}.asked()
+			requests, read, document := phase{windows: tt.windows}.asked()
 			if diff := cmp.Diff(tt.want, [3]float64{requests, read, document}); diff != "" {
 				t.Errorf("requests, times read, document (-want +got):\n%s", diff)
 			}
@@ -85,8 +85,8 @@ func TestVerdict(t *testing.T) {
 		sized := func(apps int, cpu time.Duration) result {
 			return result{
 				Site: stage.Site{Apps: apps}, body: 100, resident: 300, starts: []start{{mlb: 40, haproxy: 10, list: 10}},
-				total:   cpu,
-				windows: []window{{changes: 1, document: 100, asked: stage.Counts{Apps: 1, AppBytes: 110}}},
+				single:   phase{total: cpu, windows: []window{{changes: 1, document: 100, asked: stage.Counts{Apps: 1, AppBytes: 110}}}},
+				together: phase{total: cpu, windows: []window{{changes: 1, document: 100, asked: stage.Counts{Apps: 1, AppBytes: 110}}}},
 			}
 		}
 		return []result{sized(10, time.Millisecond), sized(10000, 2*time.Millisecond)}
@@ -96,13 +96,13 @@ func TestVerdict(t *testing.T) {
 		says   string
 	}{
 		"at the limits":     {func([]result) {}, ""},
-		"too much is read":  {func(r []result) { r[0].windows[0].asked.AppBytes = 120 }, "10 apps: an app's document is read 1.20 times for a change, want 1.1"},
-		"all apps are read": {func(r []result) { r[1].lists = 1 }, "10000 apps: all of them are read 1 times, want 0"},
+		"too much is read":  {func(r []result) { r[0].single.windows[0].asked.AppBytes = 120 }, "10 apps, one: an app's document is read 1.20 times for a change, want 1.1"},
+		"all apps are read": {func(r []result) { r[1].together.lists = 1 }, "10000 apps, many: all of them are read 1 times, want 0"},
 		"much of a processor": {
-			func(r []result) { r[0].total, r[1].total = 2e6, 2100*time.Microsecond },
+			func(r []result) { r[0].single.total, r[1].single.total = 2e6, 2100*time.Microsecond },
 			"10000 apps: a change takes 2.1ms of a processor, want 2ms",
 		},
-		"more of a processor for more apps": {func(r []result) { r[0].total = 9e5 }, "grows from 900µs to 2ms"},
+		"more of a processor for more apps": {func(r []result) { r[0].single.total = 9e5 }, "grows from 900µs to 2ms"},
 		"much memory":                       {func(r []result) { r[1].resident = 310 }, "10000 apps: 3.10 times the list of apps are resident, want 3"},
 		"memory of few apps is no matter":   {func(r []result) { r[0].resident = 9000 }, ""},
 		"a slow start":                      {func(r []result) { r[1].starts[0].mlb = 50 }, "10000 apps: a cold start takes 2.50 times its floor, want 2"},
@@ -161,10 +161,10 @@ func TestFewApps(t *testing.T) {
 	var rows []string
 	for line := range strings.Lines(out.String()) {
 		if f := strings.Fields(line); len(f) > 5 && f[0] == "8" && f[1] == "62" {
-			rows = append(rows, strings.Join(f[:4], " "))
+			rows = append(rows, strings.Join(f[:5], " "))
 		}
 	}
-	if diff := cmp.Diff([]string{"8 62 8 8"}, rows); diff != "" {
+	if diff := cmp.Diff([]string{"8 62 8 one 8", "8 62 8 many 20"}, rows); diff != "" {
 		t.Errorf("rows (-want +got):\n%s\n%s", diff, out.String())
 	}
 }
