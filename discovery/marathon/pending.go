@@ -120,7 +120,7 @@ func (p *pending) sort(h Hint, urgent bool) {
 // reports false if there are none. Each deployment is stored once, so those of which that
 // was said already are meant only when there are no others. The caller holds mu.
 func (p *pending) stored(h *Hint, now time.Time) bool {
-	maps.DeleteFunc(p.deployed, func(_ string, d deployed) bool { return now.Sub(d.at) > groupPatience })
+	p.forget(now)
 	var all []string
 	for id, d := range p.deployed {
 		all = append(all, id)
@@ -134,6 +134,11 @@ func (p *pending) stored(h *Hint, now time.Time) bool {
 	}
 	h.All = len(h.Apps) == 0
 	return !h.All
+}
+
+// forget drops the deployments that count no more. The caller holds mu.
+func (p *pending) forget(now time.Time) {
+	maps.DeleteFunc(p.deployed, func(_ string, d deployed) bool { return now.Sub(d.at) > groupPatience })
 }
 
 // note keeps when something was announced until it is over. It returns what is news about
@@ -226,9 +231,10 @@ func (p *pending) takeReasons() map[string]struct{} {
 	return reasons
 }
 
-// take returns what is to be done now, without the apps of which all that is news has
-// been read. What it is about needs no other look for a hint that has time.
-func (p *pending) take(read func(app string, news []told) bool) batch {
+// take returns what is to be done now, beside what is due by the clock (empty if nothing
+// is), without the apps of which all that is news has been read. What it is about needs no
+// other look for a hint that has time.
+func (p *pending) take(read func(app string, news []told) bool, clock batch) batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -238,6 +244,8 @@ func (p *pending) take(read func(app string, news []told) bool) batch {
 	b.join(due(&p.ahead, p.aheadDue, now))
 	b.join(due(&p.again, p.againDue, now))
 	b.drop(read)
+	b.join(clock)
+	p.forget(now)
 	if b.all {
 		p.group, p.ahead = batch{}, batch{}
 		clear(p.announced) // they may be gone

@@ -25,6 +25,11 @@ const (
 	troubleLife   = time.Minute
 )
 
+// few reports whether apps are few enough to be read one by one.
+func (w *Watcher) few(apps map[string]struct{}) bool {
+	return len(apps) <= max(fewSingles, w.last.count/manySingles)
+}
+
 // refreshSingle reads the apps of the batch, each by itself. It reports false if that
 // does not do: an app is new or gone, or what it says depends on others.
 func (w *Watcher) refreshSingle(ctx context.Context, b batch) (done bool, err error) {
@@ -118,9 +123,10 @@ func (w *Watcher) readSingle(ctx context.Context, ids []string) ([]Answer, error
 // listOnly reports whether an app could not be read by itself lately.
 func (w *Watcher) listOnly(id string) bool {
 	since, troubled := w.troubled[id]
-	if troubled && time.Since(since) >= troubleLife {
-		delete(w.troubled, id)
-		return false
-	}
-	return troubled
+	return troubled && time.Since(since) < troubleLife
+}
+
+// calm forgets the trouble with apps that was too long ago to count.
+func (w *Watcher) calm() {
+	maps.DeleteFunc(w.troubled, func(_ string, since time.Time) bool { return time.Since(since) >= troubleLife })
 }

@@ -285,14 +285,14 @@ func (w *Watcher) loop(ctx context.Context) {
 			timer.Stop()
 			continue
 		}
-		b := w.pending.take(w.seen)
+		var clock batch
 		if !time.Now().Before(plan.latest) { // whatever waits
-			trigger := triggerResync
+			clock = batch{trigger: triggerResync, since: time.Now(), all: true}
 			if w.holds() {
-				trigger = triggerConfirm
+				clock.trigger = triggerConfirm
 			}
-			b.join(batch{trigger: trigger, since: time.Now(), all: true})
 		}
+		b := w.pending.take(w.seen, clock)
 		if b.trigger == "" { // what was due has become part of something that is not
 			continue
 		}
@@ -339,6 +339,7 @@ func (w *Watcher) step(ctx context.Context, plan schedule, b batch) schedule {
 		return w.confirming(plan, now)
 	}
 	if err != nil {
+		b.all = b.all || !w.few(b.apps) // a list is due whatever they are
 		w.pending.restore(b)
 		plan.earliest = now.Add(jittered(plan.retry))
 		plan.retry = min(2*plan.retry, w.cfg.MaxRetry)
@@ -378,7 +379,7 @@ func (w *Watcher) refresh(ctx context.Context, b batch) (single bool, err error)
 		}
 		w.cfg.Ended(ctx, qualified(w.cfg.Cluster, b.ended))
 	}
-	if !b.all && len(b.apps) <= max(fewSingles, w.last.count/manySingles) {
+	if !b.all && w.few(b.apps) {
 		if done, err := w.refreshSingle(ctx, b); done || err != nil {
 			return true, err
 		}
@@ -402,6 +403,7 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 	w.metrics.lastList.Set(unix(answer.Received))
 	w.last = newListing(answer)
 	w.digests, w.looks = map[string]uint64{}, map[string]look{}
+	w.calm()
 	services, problems := w.deriver.Derive(ctx, answer.Apps)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
