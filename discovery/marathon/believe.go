@@ -41,12 +41,11 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	before := w.brake.held
-	reasons := union(union(union(map[string]struct{}{}, w.reasons), w.fresh), late)
-	s = w.brake.judge(w.catalog.View(), s, answer.Apps, reasons, time.Now())
+	s = w.brake.judge(w.catalog.View(), s, answer.Apps, w.reasons.and(w.fresh).and(late), time.Now())
 	is := w.brake.held
 	switch {
 	case !is.Since.IsZero():
-		w.fresh = union(w.fresh, late)
+		w.fresh = w.fresh.and(late)
 		w.deriver.Remember(s.Services) // an answer that is not believed makes nothing forgotten
 	default:
 		w.reasons, w.fresh = w.fresh, late
@@ -68,7 +67,7 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 // believedOf returns what is to be believed of answers about single apps: while an answer
 // is held, what it lacks stays unless there is a reason, whatever the event was about.
 func (w *Watcher) believedOf(s discovery.Snapshot, apps []App) discovery.Snapshot {
-	w.fresh = union(w.fresh, w.pending.takeReasons())
+	w.fresh = w.fresh.and(w.pending.takeReasons())
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.brake.missing == nil {
@@ -78,7 +77,7 @@ func (w *Watcher) believedOf(s discovery.Snapshot, apps []App) discovery.Snapsho
 	for _, app := range s.Apps {
 		was = append(was, discovery.ServicesOf(w.catalog.View(), app)...)
 	}
-	lost := count(was, s.Services, causes(apps, union(union(map[string]struct{}{}, w.reasons), w.fresh))).tasks
+	lost := count(was, s.Services, causes(apps, w.reasons.and(w.fresh))).tasks
 	maps.DeleteFunc(lost, func(task string, _ struct{}) bool {
 		_, held := w.brake.missing[task]
 		return !held
@@ -89,13 +88,4 @@ func (w *Watcher) believedOf(s discovery.Snapshot, apps []App) discovery.Snapsho
 	out := discovery.NewSnapshot(withLost(s.Services, was, lost), s.Problems)
 	out.Apps = s.Apps
 	return out
-}
-
-// union adds the members of one set to another one and returns it.
-func union(to, from map[string]struct{}) map[string]struct{} {
-	if to == nil {
-		return from
-	}
-	maps.Copy(to, from)
-	return to
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
 	"mlb/discovery"
@@ -51,10 +50,9 @@ type brake struct {
 }
 
 // judge returns what is to be believed of an answer about all apps. was are the services
-// served so far, reasons what the IDs of tasks begin with, up to a dot or their end, of
-// which an event said since why they may be gone.
-func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, reasons map[string]struct{}, now time.Time) discovery.Snapshot {
-	lost := lostBy(was, s.Services, apps, reasons, b.percent, b.held)
+// served so far, why what events said since.
+func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, why reasons, now time.Time) discovery.Snapshot {
+	lost := lostBy(was, s.Services, apps, why, b.percent, b.held)
 	if !lost.implausible(b.percent) {
 		b.let()
 		return s
@@ -131,12 +129,12 @@ func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*per
 //
 // Reasons are only looked for if it makes a difference. While something is held, what has
 // come since makes no loss smaller.
-func lostBy(was, is []discovery.Service, apps []App, reasons map[string]struct{}, percent int, held Held) loss {
+func lostBy(was, is []discovery.Service, apps []App, why reasons, percent int, held Held) loss {
 	l := count(was, is, func(string, string) bool { return false }).since(held)
 	if !l.implausible(percent) {
 		return l
 	}
-	return count(was, is, causes(apps, reasons)).since(held)
+	return count(was, is, causes(apps, why)).since(held)
 }
 
 // since measures a loss by what was served when the hold began, if there is one.
@@ -189,7 +187,7 @@ func tasksOf(services []discovery.Service) map[string]struct{} {
 
 // causes returns what tells whether a task of an app, or of a deployment group, has
 // gone for a reason.
-func causes(apps []App, reasons map[string]struct{}) func(app, task string) bool {
+func causes(apps []App, why reasons) func(app, task string) bool {
 	listed := map[string]struct{}{}  // tasks
 	content := map[string]struct{}{} // apps and groups whose tasks all run
 	short := map[string]struct{}{}   // apps and groups that do not
@@ -213,36 +211,15 @@ func causes(apps []App, reasons map[string]struct{}) func(app, task string) bool
 			content[id] = struct{}{}
 		}
 	}
+	excused := why.excuse()
 	return func(app, task string) bool {
 		if _, ok := listed[task]; ok {
 			return true
 		}
 		_, complete := content[app]
 		_, incomplete := short[app]
-		return complete && !incomplete || begins(task, instances) || begins(task, reasons)
+		return complete && !incomplete || begins(task, instances) || excused(app, task)
 	}
-}
-
-// taskPrefix returns what the IDs of an app's tasks begin with, up to a dot (Marathon's
-// task IDs, all generations). IDs of apps may have dots, too, but no underscores.
-func taskPrefix(app string) string {
-	return strings.ReplaceAll(strings.TrimPrefix(app, "/"), "/", "_")
-}
-
-// begins reports whether a task's ID begins, up to a dot or its end, with one of the
-// prefixes.
-func begins(task string, prefixes map[string]struct{}) bool {
-	if _, ok := prefixes[task]; ok {
-		return true
-	}
-	for i, c := range task {
-		if c == '.' {
-			if _, ok := prefixes[task[:i]]; ok {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // withLost returns services with the endpoints of the given tasks that they had. An

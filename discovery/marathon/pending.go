@@ -23,9 +23,8 @@ type pending struct {
 	// again has what is looked at again at againDue.
 	ahead, group, again          batch
 	aheadDue, groupDue, againDue time.Time
-	// reasons are what the IDs of tasks begin with, up to a dot or their end, of which hints
-	// told since they were last asked for why they may be gone.
-	reasons map[string]struct{}
+	// reasons are those that hints told since they were last asked for.
+	reasons reasons
 	// deployed are the apps of deployments of the last groupPatience.
 	deployed map[string]deployed
 	// announced is when what is going to happen to an app was last announced; what is
@@ -84,12 +83,7 @@ func (p *pending) add(h Hint, urgent bool) {
 // sort puts a hint where it belongs. The caller holds mu.
 func (p *pending) sort(h Hint, urgent bool) {
 	now := time.Now()
-	for _, app := range h.Gone {
-		p.reason(taskPrefix(app))
-	}
-	if h.Ends != "" {
-		p.reason(h.Ends)
-	}
+	p.reasons.note(h)
 	news := p.note(h, now)
 	switch {
 	case h.Deployment:
@@ -213,22 +207,13 @@ func (p *pending) later(trigger string, apps []string, after time.Duration) {
 	}
 }
 
-// reason notes why tasks may be gone. The caller holds mu.
-func (p *pending) reason(prefix string) {
-	if p.reasons == nil {
-		p.reasons = map[string]struct{}{}
-	}
-	p.reasons[prefix] = struct{}{}
-}
-
-// takeReasons returns what the IDs of tasks begin with, up to a dot or their end, of which
-// hints told since it was last called why they may be gone.
-func (p *pending) takeReasons() map[string]struct{} {
+// takeReasons returns why tasks may be gone, as hints told since it was last called.
+func (p *pending) takeReasons() reasons {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	reasons := p.reasons
-	p.reasons = nil
-	return reasons
+	taken := p.reasons
+	p.reasons = reasons{}
+	return taken
 }
 
 // take returns what is to be done now, beside what is due by the clock (empty if nothing

@@ -165,10 +165,9 @@ type Watcher struct {
 	// troubled are apps that could not be read by themselves, and since when.
 	troubled map[string]time.Time
 
-	// reasons are what the IDs of tasks begin with of which events told why they may be gone
-	// since the answer before the last one that was believed, fresh those since the last
-	// one.
-	reasons, fresh map[string]struct{}
+	// reasons are what events told since the answer before the last one that was believed,
+	// fresh those since the last one.
+	reasons, fresh reasons
 
 	// mu guards what is asked while a pass runs: the status, the services that are
 	// served, of which revision counts the changes, and what is held.
@@ -389,7 +388,7 @@ func (w *Watcher) refresh(ctx context.Context, b batch) (single bool, err error)
 
 // refreshAll reads everything.
 func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
-	w.fresh = union(w.fresh, w.pending.takeReasons())
+	w.fresh = w.fresh.and(w.pending.takeReasons())
 	answer, err := w.readAll(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
