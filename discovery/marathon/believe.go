@@ -45,7 +45,7 @@ func (w *Watcher) believed(s discovery.Snapshot, answer Answer) discovery.Snapsh
 	is := w.brake.held
 	switch {
 	case !is.Since.IsZero():
-		w.fresh = w.fresh.and(late)
+		w.fresh = w.fresh.and(late).about(s.Services)
 		w.deriver.Remember(s.Services) // an answer that is not believed makes nothing forgotten
 	default:
 		w.reasons, w.fresh = w.fresh, late

@@ -4,6 +4,8 @@ import (
 	"iter"
 	"maps"
 	"strings"
+
+	"mlb/discovery"
 )
 
 // reasons are what events said of why an answer may lack what was there. The zero value
@@ -43,6 +45,31 @@ func union(a, b map[string]struct{}) map[string]struct{} {
 	maps.Copy(u, a)
 	maps.Copy(u, b)
 	return u
+}
+
+// about returns the reasons that have to do with what is served: the others excuse nothing.
+func (r reasons) about(served []discovery.Service) reasons {
+	starts := make(map[string][]string, len(r.apps))
+	for app := range r.apps {
+		starts[taskPrefix(app)] = append(starts[taskPrefix(app)], app)
+	}
+	var kept reasons
+	for _, s := range served {
+		if _, ok := r.apps[s.App]; ok {
+			kept.apps = with(kept.apps, s.App)
+		}
+		for _, e := range s.Endpoints {
+			for head := range heads(e.Task) {
+				if _, ok := r.tasks[head]; ok {
+					kept.tasks = with(kept.tasks, head)
+				}
+				for _, app := range starts[head] {
+					kept.apps = with(kept.apps, app)
+				}
+			}
+		}
+	}
+	return kept
 }
 
 // excuse returns what tells whether there is a reason for which a task may be gone that

@@ -395,6 +395,7 @@ func (w *Watcher) refreshAll(ctx context.Context, b batch) error {
 	}
 	if err != nil {
 		clear(w.troubled) // the trouble is not theirs
+		w.fresh = w.fresh.about(w.catalog.View())
 		w.failed(err)
 		return err
 	}
