@@ -423,6 +423,7 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 		})
 	}
 	probed := probedIndexes(s)
+	pods := podTasks{s, e, probed, report, map[*App]podAsked{}}
 	for _, m := range s.tasks {
 		t := m.task
 		if idle(t.State) || e.alive != nil && hasHealthChecks(m.app) && !m.app.isPod() && !e.alive(t.ID) {
@@ -436,7 +437,7 @@ func taskEndpoints(s *selection, e env) (map[int][]discovery.Endpoint, []discove
 			continue
 		}
 		if m.app.isPod() {
-			podEndpoints(s, m, e, report, endpoints)
+			pods.add(m, endpoints)
 			continue
 		}
 		mode := networkMode(m.app)

@@ -196,28 +196,31 @@ func (d *podDocument) app(old map[string]podPorts) App {
 		Endpoints: []string{}, Tasks: make([]Task, 0, len(p.Instances)),
 	}
 	var ports []podPort
+	places := map[string]int{} // of endpoints in ports, by their names
 	for _, c := range p.Spec.Containers {
 		for _, port := range c.Endpoints {
+			_, twice := places[port.Name]
 			switch {
 			case !isPortName(port.Name):
 				a.Fault = fmt.Sprintf("endpoint name %q is not made of letters, digits, dots, dashes and underscores", excerpt(port.Name))
 				return a
-			case slices.Contains(a.Endpoints, port.Name):
+			case twice:
 				a.Fault = fmt.Sprintf("two endpoints are called %q", port.Name)
 				return a
 			}
+			places[port.Name] = len(ports)
 			ports, a.Endpoints = append(ports, port), append(a.Endpoints, port.Name)
 		}
 	}
 	for _, c := range p.Spec.Containers {
 		if c.HealthCheck != nil {
-			a.HealthChecks = append(a.HealthChecks, c.HealthCheck.check(a.Endpoints))
+			a.HealthChecks = append(a.HealthChecks, c.HealthCheck.check(places))
 		}
 	}
 	mode := networkMode(&a)
 	for _, i := range p.Instances {
 		if i != nil {
-			a.Tasks = append(a.Tasks, i.task(ports, mode, old[i.version()]))
+			a.Tasks = append(a.Tasks, i.task(ports, places, mode, old[i.version()]))
 		}
 	}
 	return a
@@ -235,7 +238,7 @@ func isPortName(text string) bool {
 // check returns the health check as an app has it: Mesos carries it out (Marathon knows
 // no other ones for pods), and a port index stands for the endpoint that it names. A
 // check of a command names none.
-func (h *podCheck) check(endpoints []string) *HealthCheck {
+func (h *podCheck) check(places map[string]int) *HealthCheck {
 	out := &HealthCheck{
 		Protocol: "COMMAND", Path: "/", GracePeriodSeconds: int(h.GracePeriodSeconds), IntervalSeconds: int(h.IntervalSeconds),
 		TimeoutSeconds: int(h.TimeoutSeconds), MaxConsecutiveFailures: h.MaxConsecutiveFailures, Document: h.Document,
@@ -250,7 +253,7 @@ func (h *podCheck) check(endpoints []string) *HealthCheck {
 	case h.TCP != nil:
 		out.Protocol, name = "MESOS_TCP", h.TCP.Endpoint
 	}
-	if k := slices.Index(endpoints, name); k >= 0 {
+	if k, ok := places[name]; ok {
 		out.PortIndex = &k
 	}
 	return out
@@ -259,7 +262,7 @@ func (h *podCheck) check(endpoints []string) *HealthCheck {
 // task returns the instance as a task. Its endpoints are found by their names, because
 // an instance of an older version, whose container ports are in old, may have others, or
 // the same in another order.
-func (i *podInstance) task(ports []podPort, mode string, old podPorts) Task {
+func (i *podInstance) task(ports []podPort, places map[string]int, mode string, old podPorts) Task {
 	t := Task{ID: i.ID, Host: i.AgentHostname, State: "TASK_RUNNING", Endpoints: make([]PodEndpoint, len(ports))}
 	switch i.Status {
 	case "STABLE":
@@ -272,8 +275,8 @@ func (i *podInstance) task(ports []podPort, mode string, old podPorts) Task {
 	}
 	for _, c := range i.Containers {
 		for _, e := range c.Endpoints {
-			k := slices.IndexFunc(ports, func(p podPort) bool { return p.Name == e.Name })
-			if k < 0 {
+			k, ok := places[e.Name]
+			if !ok {
 				continue
 			}
 			found := PodEndpoint{Container: c.ContainerID, State: c.Status, Port: e.AllocatedHostPort}

@@ -22,9 +22,8 @@ func (m member) needsHost() bool {
 // is stable, or it is degraded and this endpoint is healthy. With --health-check the
 // verdict on an endpoint with a check decides, and of an endpoint about which a degraded
 // instance says nothing the last one (contract 2.4).
-func (e env) serves(a *App, t *Task, k int) bool {
+func (e env) serves(t *Task, k int, checked bool) bool {
 	p := &t.Endpoints[k]
-	checked := slices.ContainsFunc(a.HealthChecks, func(h *HealthCheck) bool { return h.PortIndex != nil && *h.PortIndex == k })
 	switch {
 	case p.Container == "" || idle(p.State):
 		return false
@@ -37,23 +36,54 @@ func (e env) serves(a *App, t *Task, k int) bool {
 // taskProblem reports what is wrong with a task.
 type taskProblem func(a *App, reason, value, detail string)
 
-// podEndpoints adds where an instance of a pod is reached, by the port index of the
-// service: endpoint k of the instance's own pod serves the service of place k, which is
-// another pod's or an app's in a deployment group.
-func podEndpoints(s *selection, m member, e env, report taskProblem, endpoints map[int][]discovery.Endpoint) {
-	t := m.task
-	probed := probedIndexes(s)
-	for k := range t.Endpoints[:min(len(t.Endpoints), len(s.ports))] {
-		owner := s.owner[k]
-		if owner < 0 || !e.serves(m.app, t, k) {
+// podTasks finds where the instances of pods in a selection are reached.
+type podTasks struct {
+	*selection
+	env    env
+	probed map[int]int
+	report taskProblem
+	// asked is what is asked for of the endpoints of each pod.
+	asked map[*App]podAsked
+}
+
+// podAsked are the places of the endpoints of a pod that have a label of their own, and
+// of those that a health check names.
+type podAsked struct{ labelled, checked map[int]bool }
+
+// of returns what is asked for of a pod, which is found out once for all its instances.
+func (p *podTasks) of(a *App) podAsked {
+	if known, ok := p.asked[a]; ok {
+		return known
+	}
+	asked := podAsked{map[int]bool{}, map[int]bool{}}
+	for _, l := range portLabels(a.Labels) {
+		asked.labelled[l.index] = true
+	}
+	for _, h := range a.HealthChecks {
+		if h.PortIndex != nil {
+			asked.checked[*h.PortIndex] = true
+		}
+	}
+	p.asked[a] = asked
+	return asked
+}
+
+// add adds where an instance of a pod is reached, by the port index of the service:
+// endpoint k of the instance's own pod serves the service of place k, which is another
+// pod's or an app's in a deployment group.
+func (p *podTasks) add(m member, endpoints map[int][]discovery.Endpoint) {
+	t, e, report, asked := m.task, p.env, p.report, p.of(m.app)
+	for k := range t.Endpoints[:min(len(t.Endpoints), len(p.ports))] {
+		owner := p.owner[k]
+		if owner < 0 || !e.serves(t, k, asked.checked[k]) {
 			continue
 		}
-		p, reason := m.reach(k, e)
+		at, reason := m.reach(k, e)
 		switch {
 		case reason == reasonUnresolved:
 			report(m.app, reason, t.Host, "what the instances on this agent have there is skipped")
 			continue
-		case reason == reasonNoAddress && len(of(portLabels(m.app.Labels), k)) == 0:
+		case reason == reasonNoAddress && !asked.labelled[k]:
 			continue // nobody asked for it
 		case reason == reasonNoAddress:
 			report(m.app, reason, m.app.Endpoints[k], "an instance has neither a host port nor an address in a container network for the endpoint; it is skipped")
@@ -62,18 +92,18 @@ func podEndpoints(s *selection, m member, e env, report taskProblem, endpoints m
 			report(m.app, reason, t.ID, fmt.Sprintf("the container of endpoint %s has no usable ID; it is skipped", m.app.Endpoints[k]))
 			continue
 		case reason != "":
-			report(m.app, reason, p.Task, fmt.Sprintf("port %d of endpoint %s is no port; it is skipped", p.Port, m.app.Endpoints[k]))
+			report(m.app, reason, at.Task, fmt.Sprintf("port %d of endpoint %s is no port; it is skipped", at.Port, m.app.Endpoints[k]))
 			continue
 		}
 		if m.draining {
-			p.State = discovery.Draining
+			at.State = discovery.Draining
 		}
-		if i, ok := probed[owner]; ok && i >= 0 && i < len(t.Endpoints) {
-			if other, reason := m.reach(i, e); reason == "" && other.Address == p.Address {
-				p.CheckPort = other.Port
+		if i, ok := p.probed[owner]; ok && i >= 0 && i < len(t.Endpoints) {
+			if other, reason := m.reach(i, e); reason == "" && other.Address == at.Address {
+				at.CheckPort = other.Port
 			}
 		}
-		endpoints[owner] = append(endpoints[owner], p)
+		endpoints[owner] = append(endpoints[owner], at)
 	}
 }
 

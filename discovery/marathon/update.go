@@ -54,7 +54,11 @@ func (d *Deriver) Update(ctx context.Context, apps []App) ([]discovery.Service, 
 
 // deriveAll returns the services of selections, and what is wrong with them.
 func deriveAll(taken []selection, e env) ([]discovery.Service, []discovery.Problem) {
-	var services []discovery.Service
+	most := 0
+	for i := range taken {
+		most += len(taken[i].drafts)
+	}
+	services := make([]discovery.Service, 0, most)
 	var problems []discovery.Problem
 	for i := range taken {
 		s, p := deriveApp(&taken[i], e)
