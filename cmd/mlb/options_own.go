@@ -154,7 +154,7 @@ func ownTimes() []option {
 		},
 		{
 			name: "max-removal", own: true, arg: "PERCENT", topic: topicMarathon, def: "50",
-			doc:  "Largest share of the served endpoints, or apps, that one answer of Marathon may remove if neither an event nor the apps themselves say why; more, and at least three, is held back. 100 holds nothing back.",
+			doc:  "Largest share of the served endpoints, or apps, that one answer of Marathon, or several shortly after one another, may remove if neither an event nor the apps themselves say why; more, and at least three, is held back. 100 holds nothing back.",
 			bind: func(d *draft) pflag.Value { return percentFlag(&d.MaxRemoval) },
 		},
 		{

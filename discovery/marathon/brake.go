@@ -23,6 +23,9 @@ type Held struct {
 	// Endpoints of OfEndpoints that are served, and Apps of OfApps, are the ones that
 	// stay because of it.
 	Endpoints, OfEndpoints, Apps, OfApps int
+	// Earlier is how many endpoints answers shortly before removed that were believed: they
+	// count with what the held one would remove.
+	Earlier int
 	// Confirmations is how many answers more have to say the same.
 	Confirmations int
 }
@@ -32,6 +35,9 @@ type Held struct {
 // and a short list. An answer that would remove more than percent of the
 // served endpoints or apps, and at least minRemoval of them, is held: what it adds and
 // changes counts, what it lacks stays, until so many further answers lack it too.
+//
+// What believed answers have removed of an app counts with it until so many further
+// answers came: a list that is cut in half again and again would never be held otherwise.
 //
 // What an event announced, or an app's own document explains, is no such removal: see
 // loss.
@@ -45,6 +51,9 @@ type brake struct {
 	missing map[string]struct{}
 	// counted is when an answer was last counted.
 	counted time.Time
+	// past is what believed answers have removed, by app, aged when it was last made older.
+	past map[string]past
+	aged time.Time
 	// released says that an operator lets the removal of missing pass.
 	released bool
 }
@@ -52,15 +61,18 @@ type brake struct {
 // judge returns what is to be believed of an answer about all apps. was are the services
 // served so far, why what events said since.
 func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App, why reasons, now time.Time) discovery.Snapshot {
-	lost := lostBy(was, s.Services, apps, why, b.percent, b.held)
-	if !lost.implausible(b.percent) {
+	lost := lostBy(was, s.Services, apps, why, b.held)
+	earlier, earlierApps := b.earlier(s.Services, lost)
+	if !lost.implausible(b.percent, earlier, earlierApps) {
 		b.let()
+		b.passed(lost, now)
 		return s
 	}
 	again := b.missing != nil && theSame(lost.tasks, b.missing)
 	switch {
 	case b.released && again:
 		b.let()
+		b.past = nil
 		return s
 	case !again: // the first one, or the source says something else every time
 		since := b.held.Since
@@ -74,10 +86,12 @@ func (b *brake) judge(was []discovery.Service, s discovery.Snapshot, apps []App,
 	}
 	if b.held.Confirmations <= 0 {
 		b.let()
+		b.past = nil
 		return s
 	}
 	b.missing = lost.tasks
 	b.held.Endpoints, b.held.OfEndpoints, b.held.Apps, b.held.OfApps = lost.endpoints, lost.ofEndpoints, lost.apps, lost.ofApps
+	b.held.Earlier = earlier
 	out := discovery.NewSnapshot(withLost(s.Services, was, lost.tasks), append(s.Problems, b.problem()))
 	out.Source, out.Trace = s.Source, s.Trace
 	return out
@@ -94,11 +108,15 @@ func (b *brake) release() bool {
 }
 
 func (b *brake) problem() discovery.Problem {
+	besides := ""
+	if b.held.Earlier > 0 {
+		besides = fmt.Sprintf(", after %d that answers shortly before no longer named", b.held.Earlier)
+	}
 	return discovery.Problem{
 		PortIndex: -1, Reason: reasonHeld,
-		Detail: fmt.Sprintf("the answer no longer names %d of %d served endpoints (%d of %d apps), and neither an event nor the "+
+		Detail: fmt.Sprintf("the answer no longer names %d of %d served endpoints (%d of %d apps)%s, and neither an event nor the "+
 			"apps themselves say why (--max-removal); they stay until further answers have said so, or POST /_mlb/release",
-			b.held.Endpoints, b.held.OfEndpoints, b.held.Apps, b.held.OfApps),
+			b.held.Endpoints, b.held.OfEndpoints, b.held.Apps, b.held.OfApps, besides),
 	}
 }
 
@@ -108,11 +126,62 @@ type loss struct {
 	tasks map[string]struct{}
 	// endpoints of ofEndpoints are theirs, and apps of ofApps lose all that they had.
 	endpoints, ofEndpoints, apps, ofApps int
+	// byApp are the apps that lose any.
+	byApp map[string]past
 }
 
-// implausible reports whether the loss is too much to be believed.
-func (l loss) implausible(percent int) bool {
-	return tooMany(l.endpoints, l.ofEndpoints, percent) || tooMany(l.apps, l.ofApps, percent)
+// past is how many endpoints an app had, and how many of them have gone without a reason.
+type past struct {
+	had, lost int
+	// answers is how many more have to come until it counts no more.
+	answers int
+}
+
+// implausible reports whether the loss is too much to be believed, with the endpoints and
+// apps that have gone before.
+func (l loss) implausible(percent, endpoints, apps int) bool {
+	return l.endpoints >= minRemoval &&
+		(tooMany(l.endpoints+endpoints, l.ofEndpoints+endpoints, percent) || tooMany(l.apps+apps, l.ofApps+apps, percent))
+}
+
+// earlier returns how many endpoints and apps believed answers have removed that have not
+// come back, beside what is lost now.
+func (b *brake) earlier(is []discovery.Service, now loss) (endpoints, apps int) {
+	for app, p := range b.past {
+		has, goes := 0, now.byApp[app].lost
+		for _, s := range discovery.ServicesOf(is, app) {
+			has += len(s.Endpoints)
+		}
+		endpoints += max(0, min(p.lost, p.had-has-goes))
+		if has+goes == 0 && p.lost >= p.had {
+			apps++
+		}
+	}
+	return endpoints, apps
+}
+
+// passed notes what an answer that is believed removes.
+func (b *brake) passed(l loss, now time.Time) {
+	if now.Sub(b.aged) >= b.every {
+		b.aged = now
+		for app, p := range b.past {
+			if p.answers--; p.answers > 0 {
+				b.past[app] = p
+			} else {
+				delete(b.past, app)
+			}
+		}
+	}
+	if l.endpoints < minRemoval {
+		return
+	}
+	if b.past == nil {
+		b.past = map[string]past{}
+	}
+	for app, n := range l.byApp {
+		p := b.past[app]
+		b.past[app] = past{max(p.had, n.had), p.lost + n.lost, b.confirmations}
+	}
 }
 
 func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*percent }
@@ -127,11 +196,11 @@ func tooMany(n, of, percent int) bool { return n >= minRemoval && n*100 > of*per
 //   - an event said that it ends; or
 //   - an event said that its app is being deleted.
 //
-// Reasons are only looked for if it makes a difference. While something is held, what has
-// come since makes no loss smaller.
-func lostBy(was, is []discovery.Service, apps []App, why reasons, percent int, held Held) loss {
+// Reasons are only looked for if it makes a difference: a smaller loss is always believed.
+// While something is held, what has come since makes no loss smaller.
+func lostBy(was, is []discovery.Service, apps []App, why reasons, held Held) loss {
 	l := count(was, is, func(string, string) bool { return false }).since(held)
-	if !l.implausible(percent) {
+	if l.endpoints < minRemoval {
 		return l
 	}
 	return count(was, is, causes(apps, why)).since(held)
@@ -148,7 +217,7 @@ func (l loss) since(held Held) loss {
 // count counts the endpoints whose task is in no service of its app any more, except for
 // those that have gone for a reason.
 func count(was, is []discovery.Service, caused func(app, task string) bool) loss {
-	l := loss{tasks: map[string]struct{}{}}
+	l := loss{tasks: map[string]struct{}{}, byApp: map[string]past{}}
 	for len(was) > 0 {
 		app := was[0].App
 		before := discovery.ServicesOf(was, app)
@@ -167,6 +236,9 @@ func count(was, is []discovery.Service, caused func(app, task string) bool) loss
 		l.endpoints, l.ofEndpoints = l.endpoints+gone, l.ofEndpoints+all
 		if all > 0 {
 			l.ofApps++
+		}
+		if gone > 0 {
+			l.byApp[app] = past{had: all, lost: gone}
 		}
 		if gone > 0 && len(after) == 0 {
 			l.apps++
