@@ -107,7 +107,10 @@ type comparison struct {
 	chunk []byte
 }
 
-func (c *comparison) Write(p []byte) (int, error)       { return compare(c, p) }
+// Write compares what comes next.
+func (c *comparison) Write(p []byte) (int, error) { return compare(c, p) }
+
+// WriteString is Write for a string.
 func (c *comparison) WriteString(s string) (int, error) { return compare(c, s) }
 
 func compare[T string | []byte](c *comparison, text T) (int, error) {
